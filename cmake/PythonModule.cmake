@@ -1,0 +1,42 @@
+# The extension module isometal._core.
+
+find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module ${SKBUILD_SABI_COMPONENT})
+
+# Found through the interpreter, so that a plain `cmake` call needs no hint.
+if(NOT nanobind_DIR AND NOT nanobind_ROOT)
+  execute_process(
+    COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir
+    OUTPUT_VARIABLE nanobind_ROOT
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
+find_package(nanobind CONFIG REQUIRED)
+
+# Decides, and refuses, before anything is compiled.
+include("${CMAKE_CURRENT_LIST_DIR}/ReleaseGate.cmake")
+isometal_resolve_default_backend(ISOMETAL_DEFAULT_BACKEND_RESOLVED)
+
+nanobind_add_module(
+  _core
+  STABLE_ABI
+  NB_STATIC
+  NB_SUPPRESS_WARNINGS
+  csrc/arguments.cpp
+  csrc/bindings.cpp
+  csrc/exchange_in.cpp
+  csrc/exchange_out.cpp
+  "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
+target_link_libraries(_core PRIVATE isometal_core)
+isometal_compiler_options(_core)
+
+# nanobind chooses: it takes the stable ABI where interpreter and headers have one.
+get_target_property(link_libraries _core LINK_LIBRARIES)
+if(link_libraries MATCHES "nanobind-static-abi3")
+  set(ISOMETAL_ABI "stable")
+else()
+  set(ISOMETAL_ABI "cp${Python_VERSION_MAJOR}${Python_VERSION_MINOR}")
+endif()
+configure_file(csrc/build_info.cpp.in build_info.cpp @ONLY)
+set_source_files_properties("${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp"
+                            PROPERTIES COMPILE_DEFINITIONS "ISOMETAL_BUILD_TYPE=\"$<CONFIG>\"")
+
+install(TARGETS _core LIBRARY DESTINATION isometal)

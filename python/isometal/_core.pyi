@@ -1,0 +1,101 @@
+"""Native core of isometal: array storage, and facts about the build."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import CapsuleType
+
+
+def version() -> str: ...
+
+def build_info() -> dict[str, Any]:
+    """
+    How this binary was built: version, compiler, cxx_standard, build_type, abi, platform, sanitizers,
+    default_backend (None unless a release compiled one in).
+    """
+
+class Array:
+    """
+    Typed strided view of shared memory: the storage of the native backend.
+
+    Made by asarray, from_bits and empty. Views share the memory; nothing but contiguous() copies.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In elements; negative or 0 where a view needs it."""
+
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def offset(self) -> int:
+        """Elements between the start of the buffer and the first element."""
+
+    @property
+    def ndim(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    @property
+    def readonly(self) -> bool: ...
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Row-major without gaps."""
+
+    def transpose(self, axes: Sequence[int] | None = None) -> Array:
+        """View with the axes in that order; None reverses them."""
+
+    def reshape(self, shape: int | Sequence[int]) -> Array:
+        """View of another shape. ValueError where the strides allow none."""
+
+    def broadcast_to(self, shape: int | Sequence[int]) -> Array:
+        """
+        View that repeats the array along new axes and axes of size 1, by strides of 0.
+        """
+
+    def slice(self, slices: Sequence[slice]) -> Array:
+        """View of part of the array: one slice per axis, by Python's rules."""
+
+    def contiguous(self) -> Array:
+        """This array if it is contiguous, else a copy that is."""
+
+    def view_bits(self) -> memoryview:
+        """
+        The same memory as unsigned integers of the element's width, for dtypes that a consumer lacks.
+        """
+
+    def __dlpack__(self, *, stream: None = None, max_version: tuple[int, int] | None = None, dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> CapsuleType: ...
+
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """A NumPy array of the same memory; bfloat16 as ml_dtypes.bfloat16."""
+
+    def __repr__(self) -> str: ...
+
+def asarray(obj: Any, *, copy: bool | None = None) -> Array:
+    """
+    The memory of an object that exports DLPack or the buffer protocol, which it keeps alive.
+
+    copy=None copies only memory that cannot be shared (misaligned), False raises ValueError instead, True always
+    copies. A copy is contiguous and writable.
+    """
+
+def from_bits(obj: Any, dtype: str, *, copy: bool | None = None) -> Array:
+    """
+    As asarray, with the elements, whatever their type, taken as the bits of dtype: the way in for bfloat16.
+    """
+
+def empty(shape: int | Sequence[int], dtype: str) -> Array:
+    """
+    Uninitialised contiguous memory, page-aligned, in whole pages of 16 KiB.
+    """
