@@ -22,9 +22,7 @@ bool_: DType = np.dtype(np.bool_)
 _float64: DType = np.dtype(np.float64)
 
 #: The supported dtypes by name, in the order of the op table.
-BY_NAME: dict[str, DType] = {
-    dtype.name: dtype for dtype in (float32, float16, bfloat16, int32, int64, uint32, bool_)
-}
+BY_NAME: dict[str, DType] = {dtype.name: dtype for dtype in (float32, float16, bfloat16, int32, int64, uint32, bool_)}
 _SUPPORTED = frozenset(BY_NAME.values())
 _FLOATING = frozenset(BY_NAME[name] for name in FLOATING)
 

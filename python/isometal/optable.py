@@ -151,7 +151,9 @@ def table_hash() -> str:
 
 def asdict_row(op: Op) -> dict[str, object]:
     """A row as plain JSON data."""
-    plain = {name: getattr(op, name) for name in ("name", "label", "category", "signature", "required", "family", "mlx")}
+    plain = {
+        name: getattr(op, name) for name in ("name", "label", "category", "signature", "required", "family", "mlx")
+    }
     return {
         **plain,
         "owes": list(op.owes),

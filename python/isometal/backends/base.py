@@ -32,7 +32,7 @@ class Backend(Protocol):
         """What runs the ops: ``kind`` (host-cpu, apple-gpu, software, ...), ``name``, ``family``, ``os``."""
 
     def from_numpy(self, array: NDArray, *, copy: bool = False) -> Data:
-        """Data of the same shape and dtype (a supported one), any strides; shares memory where it can unless ``copy``."""
+        """Data of the same shape and dtype (a supported one), any strides; shares memory if it can unless ``copy``."""
 
     def from_native(self, obj: object) -> Data | None:
         """``obj`` itself where it is this backend's own kind of data (of any dtype), else None. Never copies."""
