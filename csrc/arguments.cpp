@@ -2,6 +2,7 @@
 #include "arguments.h"
 
 #include <Python.h>
+#include <nanobind/stl/string.h>
 
 #include <string>
 
@@ -53,7 +54,8 @@ std::vector<nb::object> entries(nb::handle value, const char* what, const char* 
 
 Slice resolve(nb::handle value, std::int64_t dim, std::size_t axis) {
   if (!PySlice_Check(value.ptr())) {
-    throw DTypeError(array_message("entry ", axis, " of slices is ", repr_of(value), "; it must be a slice."));
+    throw DTypeError(
+        array_message("entry ", axis, " of slices is ", repr_of(value), "; it must be a slice."));
   }
   Py_ssize_t start = 0;
   Py_ssize_t stop = 0;
@@ -86,7 +88,8 @@ Dims shape_argument(nb::handle value) {
 DType dtype_argument(nb::handle value) {
   std::string text;
   if (!nb::try_cast(value, text)) {
-    throw DTypeError(array_message("dtype is ", repr_of(value), "; pass one of the names ", dtype_names(), "."));
+    throw DTypeError(
+        array_message("dtype is ", repr_of(value), "; pass one of the names ", dtype_names(), "."));
   }
   const auto dtype = dtype_from_name(text);
   if (!dtype)

@@ -1,5 +1,6 @@
 // csrc/exchange_in.cpp: memory from Python producers: DLPack capsules and the buffer protocol.
 #include <Python.h>
+#include <nanobind/stl/string.h>
 
 #include <bit>
 #include <cstring>
@@ -30,6 +31,13 @@ void release_under_gil(F&& release) noexcept {
   nb::gil_scoped_acquire gil;
   nb::error_scope pending;
   release();
+}
+
+/// What an exception says, ready to stand in the middle of a sentence.
+std::string text_of(const nb::python_error& error) {
+  std::string text = nb::cast<std::string>(nb::str(error.value()));
+  while (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
 }
 
 // ---- DLPack ----
@@ -249,8 +257,7 @@ Foreign import_foreign(nb::handle object, CopyMode mode) {
       return from_buffer(object);
     } catch (nb::python_error& error) {
       if (!error.matches(PyExc_BufferError) && !error.matches(PyExc_ValueError)) throw;
-      throw DTypeError(array_message("cannot read ", type_name_of(object), ": ",
-                                     nb::cast<std::string>(nb::str(error.value())),
+      throw DTypeError(array_message("cannot read ", type_name_of(object), ": ", text_of(error),
                                      "; copy it to a plain array."));
     }
   }
@@ -263,7 +270,7 @@ Foreign import_foreign(nb::handle object, CopyMode mode) {
     if (!error.matches(PyExc_BufferError) && !error.matches(PyExc_TypeError) &&
         !error.matches(PyExc_ValueError))
       throw;
-    reason = nb::cast<std::string>(nb::str(error.value()));
+    reason = text_of(error);
   } catch (const ShapeError&) {
     // A GPU array that lives in shared memory may still show it to the CPU through its buffer.
     refused = std::current_exception();

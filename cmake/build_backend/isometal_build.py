@@ -1,1 +1,102 @@
-from scikit_build_core.build import *
+"""PEP 517 backend: scikit-build-core, plus two things that depend on where and for what isometal is built.
+
+* Without a C++ compiler, ziglang becomes a build requirement and its clang compiles (cmake/toolchains/zig.cmake).
+* A release with ISOMETAL_DEFAULT_BACKEND=metal needs what the release gate imports (cmake/ReleaseGate.cmake runs it).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from scikit_build_core import build as _skbuild
+from scikit_build_core.build import (
+    build_sdist,
+    get_requires_for_build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+ConfigSettings = dict[str, "list[str] | str"] | None
+
+_ZIG_TOOLCHAIN = Path(__file__).resolve().parent.parent / "toolchains" / "zig.cmake"
+_GATE_REQUIRES = ["numpy>=1.26", "ml_dtypes>=0.5", "jsonschema>=4.18"]
+# Settings by which a user chooses a compiler, in the environment, CMAKE_ARGS or config settings.
+_COMPILER_VARIABLES = ("CXX", "CMAKE_TOOLCHAIN_FILE", "SKBUILD_CMAKE_TOOLCHAIN_FILE")
+_COMPILER_MARKS = ("CMAKE_CXX_COMPILER", "CMAKE_TOOLCHAIN_FILE", "--toolchain", "cmake.toolchain-file")
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+
+def _user_chose_compiler(config_settings: ConfigSettings) -> bool:
+    if any(os.environ.get(name) for name in _COMPILER_VARIABLES):
+        return True
+    spoken = f"{os.environ.get('CMAKE_ARGS', '')} {os.environ.get('SKBUILD_CMAKE_ARGS', '')} {config_settings or ''}"
+    return any(mark in spoken for mark in _COMPILER_MARKS)
+
+
+def _compiler_on_path() -> str | None:
+    """The interpreter's own compiler if it is there, else the first of the usual ones."""
+    own = shlex.split(sysconfig.get_config_var("CXX") or "")[:1]
+    return next((name for name in (*own, "c++", "g++", "clang++") if shutil.which(name)), None)
+
+
+def _needs_zig(config_settings: ConfigSettings) -> bool:
+    # On Windows compilers are found through Visual Studio, not PATH: CMake knows better.
+    return sys.platform != "win32" and not _user_chose_compiler(config_settings) and _compiler_on_path() is None
+
+
+def _extra_requires(config_settings: ConfigSettings) -> list[str]:
+    requires = ["ziglang>=0.13"] if _needs_zig(config_settings) else []
+    if os.environ.get("ISOMETAL_DEFAULT_BACKEND") == "metal":
+        requires += _GATE_REQUIRES
+    return requires
+
+
+def _choose_compiler(config_settings: ConfigSettings) -> None:
+    if sys.platform == "win32" or _user_chose_compiler(config_settings):
+        return
+    compiler = _compiler_on_path()
+    if compiler is not None:
+        # scikit-build-core would insist on the one that built the interpreter, there or not.
+        os.environ["CXX"] = compiler
+        return
+    print("isometal: no C++ compiler on PATH, building with ziglang", flush=True)
+    os.environ["CMAKE_TOOLCHAIN_FILE"] = str(_ZIG_TOOLCHAIN)
+    # The interpreter of this build, whose environment holds ziglang.
+    os.environ["ISOMETAL_ZIG_PYTHON"] = sys.executable
+
+
+def get_requires_for_build_wheel(config_settings: ConfigSettings = None) -> list[str]:
+    return _skbuild.get_requires_for_build_wheel(config_settings) + _extra_requires(config_settings)
+
+
+def get_requires_for_build_editable(config_settings: ConfigSettings = None) -> list[str]:
+    return _skbuild.get_requires_for_build_editable(config_settings) + _extra_requires(config_settings)
+
+
+def build_wheel(
+    wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
+) -> str:
+    _choose_compiler(config_settings)
+    return _skbuild.build_wheel(wheel_directory, config_settings, metadata_directory)
+
+
+def build_editable(
+    wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
+) -> str:
+    _choose_compiler(config_settings)
+    return _skbuild.build_editable(wheel_directory, config_settings, metadata_directory)

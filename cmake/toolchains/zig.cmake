@@ -1,0 +1,44 @@
+# Compiles with ziglang's clang, for machines without a C++ compiler: a pip package is all it needs.
+#
+# ISOMETAL_ZIG_PYTHON, as -D or in the environment, is the interpreter that can `import ziglang`; left out, python3 of
+# PATH. The environment is how CMake's own compiler tests, which run this file again, get to know it.
+
+if(NOT ISOMETAL_ZIG_PYTHON)
+  if(DEFINED ENV{ISOMETAL_ZIG_PYTHON})
+    set(ISOMETAL_ZIG_PYTHON "$ENV{ISOMETAL_ZIG_PYTHON}")
+  else()
+    find_program(ISOMETAL_ZIG_PYTHON NAMES python3 python REQUIRED)
+  endif()
+endif()
+set(ENV{ISOMETAL_ZIG_PYTHON} "${ISOMETAL_ZIG_PYTHON}")
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ISOMETAL_ZIG_PYTHON)
+
+# Without a target zig tunes for the very CPU it runs on, and the wheel would crash on the next older one.
+if(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|aarch64)$")
+  file(GLOB musl_loader "/lib/ld-musl-*")
+  if(musl_loader)
+    set(zig_target "-target ${CMAKE_HOST_SYSTEM_PROCESSOR}-linux-musl")
+  else()
+    # The oldest glibc that today's wheels support (manylinux_2_28).
+    set(zig_target "-target ${CMAKE_HOST_SYSTEM_PROCESSOR}-linux-gnu.2.28")
+  endif()
+else()
+  set(zig_target "-mcpu=baseline")
+endif()
+
+# CMake wants one program per tool, zig is one program for all. Written anew each time: the interpreter of an isolated
+# build lives only as long as the build.
+set(zig_tools "${CMAKE_BINARY_DIR}/zig-tools")
+foreach(tool cc c++ ar ranlib)
+  set(arguments "")
+  if(tool MATCHES "^c")
+    set(arguments " ${zig_target}")
+  endif()
+  file(WRITE "${zig_tools}/${tool}" "#!/bin/sh\nexec '${ISOMETAL_ZIG_PYTHON}' -m ziglang ${tool}${arguments} \"$@\"\n")
+  file(CHMOD "${zig_tools}/${tool}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+endforeach()
+
+set(CMAKE_C_COMPILER "${zig_tools}/cc")
+set(CMAKE_CXX_COMPILER "${zig_tools}/c++")
+set(CMAKE_AR "${zig_tools}/ar" CACHE FILEPATH "" FORCE)
+set(CMAKE_RANLIB "${zig_tools}/ranlib" CACHE FILEPATH "" FORCE)
