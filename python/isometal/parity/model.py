@@ -1,10 +1,10 @@
 """The words of the parity engine: cases, checks, outcomes. Data only; what they do lives beside them.
 
-    Case      one call of one op: operands as specs, parameters, seed. Serves parity, golden and bench alike.
-    Truth     the float64 answer to a case, and what its bound scales with.
-    Metrics   how far one result is from the truth.
-    Check     one thing to run for one cell: (op, dtype, backend, kind) and a name.
-    Outcome   what came of it.
+Case      one call of one op: operands as specs, parameters, seed. Serves parity, golden and bench alike.
+Truth     the float64 answer to a case, and what its bound scales with.
+Metrics   how far one result is from the truth.
+Check     one thing to run for one cell: (op, dtype, backend, kind) and a name.
+Outcome   what came of it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 NDArray = npt.NDArray[Any]
+
+#: The seed of every run that does not name another.
+DEFAULT_SEED = 20261122
 
 #: How an operand lies in memory; `operands.py` says how each is made, with poison in the gaps.
 Layout = Literal["contiguous", "transposed", "reversed", "strided", "offset", "broadcast"]
@@ -129,7 +131,3 @@ class Check:
     @property
     def id(self) -> str:
         return f"{self.op}-{self.dtype}-{self.backend}-{self.kind}-{self.name}"
-
-
-#: A result and its bound disagree by so little that float64 truth itself is in doubt below this.
-FLOAT64_EPS = float(np.finfo(np.float64).eps)

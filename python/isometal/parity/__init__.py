@@ -1,0 +1,1 @@
+"""The parity suite: cases, checks, evidence, matrix, gate. Works from an installed wheel."""
