@@ -29,11 +29,17 @@ target_link_libraries(_core PRIVATE isometal_core)
 isometal_compiler_options(_core)
 
 # nanobind chooses: it takes the stable ABI where interpreter and headers have one.
-get_target_property(link_libraries _core LINK_LIBRARIES)
-if(link_libraries MATCHES "nanobind-static-abi3")
+if(TARGET nanobind-static-abi3)
   set(ISOMETAL_ABI "stable")
+  set(nanobind_library nanobind-static-abi3)
 else()
   set(ISOMETAL_ABI "cp${Python_VERSION_MAJOR}${Python_VERSION_MINOR}")
+  set(nanobind_library nanobind-static)
+endif()
+# nanobind's headers print to stderr and rely on Python.h for it, which in the stable ABI no longer brings <stdio.h>.
+# libstdc++ happens to; libc++ does not.
+if(NOT MSVC)
+  target_compile_options(${nanobind_library} PUBLIC "SHELL:-include cstdio")
 endif()
 configure_file(csrc/build_info.cpp.in build_info.cpp @ONLY)
 set_source_files_properties("${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp"

@@ -21,6 +21,9 @@ struct ArrayBits {
   Array array;
 };
 
+constexpr const char* kUninitialised =
+    "[array] the Array was never initialised; make it with asarray or empty.";
+
 template <typename T>
 const Array& array_of(PyObject* self) {
   if constexpr (std::is_same_v<T, Array>) {
@@ -32,6 +35,13 @@ const Array& array_of(PyObject* self) {
 
 template <typename T>
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  view->obj = nullptr;
+  // `Array.__new__(Array)` makes an object without an Array in it; slots, unlike methods, are called on it
+  // too.
+  if (!nb::inst_ready(self)) {
+    PyErr_SetString(PyExc_BufferError, kUninitialised);
+    return -1;
+  }
   try {
     return isometal::get_buffer(array_of<T>(self), std::is_same_v<T, ArrayBits>, self, view, flags);
   } catch (const std::bad_alloc&) {
@@ -65,6 +75,7 @@ nb::object view_bits(const Array& array) {
 Array asarray(nb::handle object, nb::handle copy) {
   const isometal::CopyMode mode = isometal::copy_argument(copy);
   if (nb::isinstance<Array>(object)) {
+    if (!nb::inst_ready(object)) throw isometal::DTypeError(kUninitialised);
     const Array& array = *nb::inst_ptr<Array>(object);
     return mode == isometal::CopyMode::kAlways ? array.copy() : array;
   }
@@ -192,20 +203,22 @@ void bind_array(nb::module_& m) {
       .def("transpose", &transpose, "axes"_a = nb::none(),
            nb::sig("def transpose(self, axes: collections.abc.Sequence[int] | None = None) -> Array"),
            "View with the axes in that order; None reverses them.")
-      .def("reshape", &reshape, "shape"_a,
+      .def("reshape", &reshape, "shape"_a.none(),
            nb::sig("def reshape(self, shape: int | collections.abc.Sequence[int]) -> Array"),
            "View of another shape. ValueError where the strides allow none.")
       .def(
           "broadcast_to",
           [](const Array& a, nb::handle shape) { return a.broadcast_to(isometal::shape_argument(shape)); },
-          "shape"_a, nb::sig("def broadcast_to(self, shape: int | collections.abc.Sequence[int]) -> Array"),
+          "shape"_a.none(),
+          nb::sig("def broadcast_to(self, shape: int | collections.abc.Sequence[int]) -> Array"),
           "View that repeats the array along new axes and axes of size 1, by strides of 0.")
       .def(
           "slice",
           [](const Array& a, nb::handle slices) {
             return a.slice(isometal::slices_argument(slices, a.shape()));
           },
-          "slices"_a, nb::sig("def slice(self, slices: collections.abc.Sequence[builtins.slice]) -> Array"),
+          "slices"_a.none(),
+          nb::sig("def slice(self, slices: collections.abc.Sequence[builtins.slice]) -> Array"),
           "View of part of the array: one slice per axis, by Python's rules.")
       .def("contiguous", &contiguous, "This array if it is contiguous, else a copy that is.")
       .def("view_bits", &view_bits, nb::sig("def view_bits(self) -> memoryview"),
@@ -223,13 +236,13 @@ void bind_array(nb::module_& m) {
            "A NumPy array of the same memory; bfloat16 as ml_dtypes.bfloat16.")
       .def("__repr__", &repr);
 
-  m.def("asarray", &asarray, "obj"_a, nb::kw_only(), "copy"_a = nb::none(),
+  m.def("asarray", &asarray, "obj"_a.none(), nb::kw_only(), "copy"_a = nb::none(),
         nb::sig("def asarray(obj: typing.Any, *, copy: bool | None = None) -> Array"),
         "The memory of an object that exports DLPack or the buffer protocol, which it keeps alive.\n\n"
         "copy=None copies only memory that cannot be shared (misaligned), False raises ValueError instead, "
         "True always\n"
         "copies. A copy is contiguous and writable.");
-  m.def("from_bits", &from_bits, "obj"_a, "dtype"_a, nb::kw_only(), "copy"_a = nb::none(),
+  m.def("from_bits", &from_bits, "obj"_a.none(), "dtype"_a.none(), nb::kw_only(), "copy"_a = nb::none(),
         nb::sig("def from_bits(obj: typing.Any, dtype: str, *, copy: bool | None = None) -> Array"),
         "As asarray, with the elements, whatever their type, taken as the bits of dtype: the way in for "
         "bfloat16.");
@@ -238,7 +251,7 @@ void bind_array(nb::module_& m) {
       [](nb::handle shape, nb::handle dtype) {
         return Array::empty(isometal::shape_argument(shape), isometal::dtype_argument(dtype));
       },
-      "shape"_a, "dtype"_a,
+      "shape"_a.none(), "dtype"_a.none(),
       nb::sig("def empty(shape: int | collections.abc.Sequence[int], dtype: str) -> Array"),
       "Uninitialised contiguous memory, page-aligned, in whole pages of 16 KiB.");
 }
