@@ -22,3 +22,11 @@ def _load_core(path: str) -> None:
 
 if path := os.environ.get("ISOMETAL_CORE"):
     _load_core(path)
+
+
+def pytest_report_header() -> list[str]:
+    from isometal import _core
+
+    build = _core.build_info()
+    sanitizers = ", ".join(build["sanitizers"]) or "none"
+    return [f"isometal._core: {_core.__file__} ({build['compiler']}, sanitizers: {sanitizers})"]
