@@ -1,9 +1,13 @@
 # The release switch: which backend a build makes the default, and the gate in front of `metal`.
 #
-# ISOMETAL_DEFAULT_BACKEND and ISOMETAL_EVIDENCE are read from -D or else from the environment, anew at every configure
-# and never from an earlier run's cache, so that no old verdict outlives its evidence.
+# ISOMETAL_DEFAULT_BACKEND and ISOMETAL_EVIDENCE are read from -D or else from the environment, and the gate is run anew
+# at every configure: no old verdict outlives its evidence.
 #
 # As a script, `cmake [-D...] -P cmake/ReleaseGate.cmake` decides and builds nothing.
+
+if(CMAKE_SCRIPT_MODE_FILE)
+  cmake_minimum_required(VERSION 3.24)
+endif()
 
 set(ISOMETAL_BACKENDS cpu mlx metal)
 get_filename_component(ISOMETAL_SOURCE "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
@@ -63,7 +67,6 @@ function(isometal_resolve_default_backend out)
 endfunction()
 
 if(CMAKE_SCRIPT_MODE_FILE)
-  cmake_policy(VERSION 3.24)
   isometal_resolve_default_backend(backend)
   message(STATUS "Default backend: ${backend}")
 endif()

@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+
 from isometal import _core
 
 NATIVE = ["float32", "float16", "int32", "int64", "uint32", "bool"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from isometal import _core
 
 STUB = Path(__file__).parents[2] / "python" / "isometal" / "_core.pyi"

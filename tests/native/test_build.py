@@ -1,0 +1,242 @@
+"""The build: the release switch and its gate, the fallback to ziglang, what a wheel and an sdist hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from isometal import _core
+
+ROOT = Path(__file__).parents[2]
+SWITCH = ("ISOMETAL_DEFAULT_BACKEND", "ISOMETAL_EVIDENCE")
+pytestmark = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed (extra `dev`)")
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k not in SWITCH and not k.startswith(("ISOMETAL_", "CMAKE_"))}
+    return subprocess.run(
+        command, cwd=cwd, env={**clean, **env}, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+def gate_script(source: Path, *defines: str, **env: str) -> subprocess.CompletedProcess[str]:
+    python = f"-DPython_EXECUTABLE={sys.executable}"
+    return run("cmake", python, *defines, "-P", source / "cmake" / "ReleaseGate.cmake", **env)
+
+
+def text(result: subprocess.CompletedProcess[str]) -> str:
+    """All output in one line: CMake wraps its messages."""
+    return " ".join((result.stdout + result.stderr).split())
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A source tree whose gate gives the verdict that the evidence file names."""
+    tree = tmp_path / "source"
+    shutil.copytree(ROOT / "cmake", tree / "cmake", ignore=shutil.ignore_patterns("__pycache__"))
+    parity = tree / "python" / "isometal" / "parity"
+    parity.mkdir(parents=True)
+    (parity.parent / "__init__.py").touch()
+    (parity / "__init__.py").touch()
+    (parity / "release_gate.py").write_text(
+        "import pathlib, sys\n"
+        "verdict = pathlib.Path(sys.argv[1]).read_text()\n"
+        "print('the verdict is', verdict)\n"
+        "if verdict != 'silent':\n"
+        "    sys.exit(int(verdict))\n"
+    )
+    return tree
+
+
+class TestReleaseSwitch:
+    @pytest.mark.parametrize("backend", ["", "cpu", "mlx"])
+    def test_backends_without_a_gate(self, backend: str) -> None:
+        for result in (
+            gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND=backend),
+            gate_script(ROOT, f"-DISOMETAL_DEFAULT_BACKEND={backend}"),
+        ):
+            assert result.returncode == 0
+            assert f"Default backend: {backend}".strip() in text(result)
+
+    def test_unknown_backend_lists_the_valid_ones(self) -> None:
+        result = gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND="cuda")
+        assert result.returncode != 0
+        assert "unknown ISOMETAL_DEFAULT_BACKEND 'cuda'; use one of cpu, mlx, metal" in text(result)
+
+    def test_a_define_overrides_the_environment(self) -> None:
+        result = gate_script(ROOT, "-DISOMETAL_DEFAULT_BACKEND=cpu", ISOMETAL_DEFAULT_BACKEND="cuda")
+        assert "Default backend: cpu" in text(result)
+
+    def test_metal_without_evidence_is_refused(self) -> None:
+        for result in (
+            gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND="metal"),
+            gate_script(ROOT, "-DISOMETAL_DEFAULT_BACKEND=metal"),
+            gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND="metal", ISOMETAL_EVIDENCE=""),
+        ):
+            assert result.returncode != 0
+            assert "ISOMETAL_DEFAULT_BACKEND=metal without evidence" in text(result)
+
+    def test_metal_with_evidence_that_is_no_file_is_refused(self, tmp_path: Path) -> None:
+        for path in (tmp_path / "absent.json", tmp_path):
+            result = gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND="metal", ISOMETAL_EVIDENCE=str(path))
+            assert result.returncode != 0
+            assert "ISOMETAL_EVIDENCE names no file" in text(result)
+
+    def test_only_a_gate_that_qualifies_lets_metal_through(self, source: Path, tmp_path: Path) -> None:
+        evidence = tmp_path / "evidence.json"
+        for verdict, passes in {"0": True, "3": False, "2": False, "1": False, "silent": False}.items():
+            evidence.write_text(verdict)
+            result = gate_script(source, ISOMETAL_DEFAULT_BACKEND="metal", ISOMETAL_EVIDENCE=str(evidence))
+            assert (result.returncode == 0) is passes, text(result)
+            assert f"the verdict is {verdict}" in text(result)
+            assert ("the gate refuses metal" in text(result)) is not passes
+
+    def test_an_absent_or_broken_gate_refuses(self, source: Path, tmp_path: Path) -> None:
+        evidence = tmp_path / "evidence.json"
+        evidence.write_text("0")
+        # An isometal installed beside it, editable or not, must not stand in.
+        gate = source / "python" / "isometal" / "parity" / "release_gate.py"
+        gate.write_text("raise ImportError('broken')\n")
+        broken = gate_script(source, ISOMETAL_DEFAULT_BACKEND="metal", ISOMETAL_EVIDENCE=str(evidence))
+        gate.unlink()
+        absent = gate_script(source, ISOMETAL_DEFAULT_BACKEND="metal", ISOMETAL_EVIDENCE=str(evidence))
+        for result in (broken, absent):
+            assert result.returncode != 0
+            assert "the gate refuses metal" in text(result)
+
+    def test_a_direct_cmake_call_is_gated(self, tmp_path: Path) -> None:
+        result = run(
+            "cmake",
+            "-S",
+            ROOT,
+            "-B",
+            tmp_path / "build",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            "-DISOMETAL_DEFAULT_BACKEND=metal",
+        )
+        assert result.returncode != 0
+        assert "ISOMETAL_DEFAULT_BACKEND=metal without evidence" in text(result)
+
+
+class TestBuildBackend:
+    @pytest.fixture
+    def backend(self, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        pytest.importorskip("scikit_build_core", reason="scikit-build-core is in the extra `dev`")
+        for name in ("CXX", "CMAKE_TOOLCHAIN_FILE", "CMAKE_ARGS", "SKBUILD_CMAKE_ARGS", *SWITCH):
+            monkeypatch.delenv(name, raising=False)
+        path = ROOT / "cmake" / "build_backend" / "isometal_build.py"
+        spec = importlib.util.spec_from_file_location("isometal_build", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.chdir(ROOT)
+        return module
+
+    def requires(self, backend: ModuleType, settings: dict[str, str] | None = None) -> list[str]:
+        wheel: list[str] = backend.get_requires_for_build_wheel(settings)
+        assert wheel == backend.get_requires_for_build_editable(settings)
+        return [re.split(r"[^\w-]", requirement)[0] for requirement in wheel]
+
+    def test_ziglang_only_without_a_compiler(
+        self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert "ziglang" in self.requires(backend)
+        compiler = tmp_path / "clang++"
+        compiler.touch(mode=0o755)
+        assert "ziglang" not in self.requires(backend)
+        # scikit-build-core would ask for the compiler that built the interpreter.
+        backend._choose_compiler(None)
+        assert os.environ["CXX"] == "clang++"
+        monkeypatch.delenv("CXX")
+
+    @pytest.mark.parametrize(
+        ("env", "settings"),
+        [
+            ({"CXX": "mine"}, None),
+            ({"CMAKE_TOOLCHAIN_FILE": "mine.cmake"}, None),
+            ({"CMAKE_ARGS": "-DCMAKE_CXX_COMPILER=mine"}, None),
+            ({}, {"cmake.define.CMAKE_CXX_COMPILER": "mine"}),
+            ({}, {"cmake.toolchain-file": "mine.cmake"}),
+        ],
+    )
+    def test_the_users_compiler_is_respected(
+        self,
+        backend: ModuleType,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        env: dict[str, str],
+        settings: dict[str, str] | None,
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        before = dict(os.environ)
+        assert "ziglang" not in self.requires(backend, settings)
+        backend._choose_compiler(settings)
+        assert dict(os.environ) == before
+
+    def test_the_gate_gets_what_it_imports(self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        gate = {"numpy", "ml_dtypes", "jsonschema"}
+        assert not gate & set(self.requires(backend))
+        monkeypatch.setenv("ISOMETAL_DEFAULT_BACKEND", "metal")
+        assert gate <= set(self.requires(backend))
+
+
+class TestBuildInfo:
+    def test_facts(self) -> None:
+        from isometal import _version
+
+        info = _core.build_info()
+        assert _core.version() == info["version"] == _version.__version__
+        assert info["cxx_standard"] >= 20
+        assert info["abi"] in {"stable", f"cp{sys.version_info.major}{sys.version_info.minor}"}
+        assert info["abi"] != "stable" or ".abi3." in Path(str(_core.__file__)).name
+        assert info["platform"].split("-")[0] in {"Linux", "Darwin", "Windows"}
+        assert info["build_type"] in {"Release", "RelWithDebInfo", "Debug", "MinSizeRel"}
+        assert re.fullmatch(r"\w+ [\d.]+", info["compiler"])
+        assert info["default_backend"] in {None, "cpu", "mlx", "metal"}
+        assert set(info["sanitizers"]) <= {"address", "undefined", "thread"}
+
+
+def test_cpp_tests_pass(tmp_path: Path) -> None:
+    """The C++ tests, built here with warnings as errors and without Python in sight."""
+    configure = ("cmake", "-S", ROOT, "-B", tmp_path, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug")
+    options = ("-DISOMETAL_BUILD_MODULE=OFF", "-DISOMETAL_BUILD_TESTS=ON", "-DISOMETAL_WERROR=ON")
+    ctest = ("ctest", "--test-dir", tmp_path, "--output-on-failure", "--no-tests=error")
+    for command in ((*configure, *options), ("cmake", "--build", tmp_path), ctest):
+        result = run(*command)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert "100% tests passed" in result.stdout
+    # ctest runs what the executable holds, no less.
+    registered = run(tmp_path / "tests" / "cpp" / "isometal_tests")
+    cases = re.search(r"^(\d+) cases, 0 failed", registered.stdout, re.MULTILINE)
+    assert cases is not None
+    assert f"out of {cases[1]}" in result.stdout
+
+
+def test_sdist_holds_what_a_build_needs(tmp_path: Path) -> None:
+    pytest.importorskip("scikit_build_core", reason="scikit-build-core is in the extra `dev`")
+    call = (
+        "import sys; sys.path.insert(0, 'cmake/build_backend'); import isometal_build as b; b.build_sdist(sys.argv[1])"
+    )
+    result = run(sys.executable, "-c", call, tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (archive,) = tmp_path.glob("isometal-*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path / "unpacked", filter="data")
+    (tree,) = (tmp_path / "unpacked").iterdir()
+    held = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    tracked = run("git", "ls-files", "csrc", "cmake", "metal", "tests/cpp", "tests/native", "python/isometal/_*")
+    if tracked.returncode == 0:
+        assert set(tracked.stdout.split()) <= held
+    assert {"pyproject.toml", "CMakeLists.txt", "LICENSE", "PKG-INFO", "python/isometal/py.typed"} <= held
+    assert not [name for name in held if name.startswith(("build/", "dist/")) or name.endswith((".so", ".pyc"))]
