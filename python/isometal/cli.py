@@ -1,0 +1,222 @@
+"""The command line: `isometal parity`, `gate`, `status`, `ops`.
+
+Only typer is imported here, so that `--help` is quick; each command imports what it needs. Expected errors are one
+line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from isometal._version import __version__
+from isometal.errors import IsometalError
+
+QUALIFIED, USAGE, REFUSED, INTERRUPTED = 0, 2, 3, 130
+
+app = typer.Typer(
+    name="isometal",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help: exact line breaks in the examples, and no import of rich.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+#: An option that may be repeated, or hold several names separated by commas.
+_Names = list[str] | None
+
+
+def _expected_errors(command: _Command) -> _Command:
+    """Errors that a user can cause become one line and exit code 2; Ctrl-C becomes 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:
+            raise
+        except (IsometalError, OSError) as error:
+            typer.echo(f"isometal: {_one_line(error)}", err=True)
+            raise typer.Exit(USAGE) from None
+        except KeyboardInterrupt:
+            typer.echo("isometal: interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"[file] {error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isometal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Metal kernels with proof: one tensor facade, three backends, and a suite that decides from evidence.
+
+    \b
+    isometal parity                 prove every op on every backend of this machine
+    isometal parity --op softmax    one op
+    isometal gate --evidence FILE   may Metal become the default?
+    isometal status                 which backend is the default, and why
+    isometal ops                    the ops, and what each owes
+    """
+
+
+@app.command(short_help="Run the parity suite, print the matrix.")
+@_expected_errors
+def parity(
+    backend: Annotated[
+        _Names, typer.Option(metavar="NAMES", help="cpu, mlx, metal. Default: all that can run here.")
+    ] = None,
+    op: Annotated[_Names, typer.Option(metavar="NAMES", help="Ops by name; `isometal ops` lists them.")] = None,
+    kind: Annotated[
+        _Names, typer.Option(metavar="KINDS", help="U unit, P property, G golden, R parity with cpu and mlx, B bench.")
+    ] = None,
+    dtype: Annotated[
+        _Names, typer.Option(metavar="NAMES", help="float32, float16, bfloat16, int32, int64, uint32, bool.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only the checks with TEXT in their id, as failures print it."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of all cases. Printed; pinned by default."),
+    ] = None,
+    profile: Annotated[str, typer.Option(metavar="ci|deep", help="How many cases and examples.")] = "ci",
+    json: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write the evidence; - for stdout."),
+    ] = None,
+    markdown: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the matrix as Markdown; - for stdout."),
+    ] = None,
+    svg: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the matrix as a picture; - for stdout."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
+) -> None:
+    """Run the parity suite, print the matrix, write evidence.
+
+    Options may be repeated or hold several names: --op add,matmul --op softmax.
+
+    \b
+    isometal parity                                   everything, on every backend that can run
+    isometal parity --op matmul --dtype float16       one op in one dtype
+    isometal parity --kind R,G --backend mlx          two test kinds on one backend
+    isometal parity --profile deep --seed 7           more cases, other values
+    isometal parity --json evidence.json --svg m.svg  evidence for the gate, and a picture
+    isometal parity --json - | jq .cells              only JSON on stdout
+
+    \b
+    Exit codes: 0 everything due is proved; 1 something failed; 2 usage, or something due could not run here;
+    130 Ctrl-C (the matrix so far is printed, no file is written).
+    """
+    from isometal.parity import command
+    from isometal.parity.model import DEFAULT_SEED
+
+    options = command.Options(
+        backends=backend or (),
+        ops=op or (),
+        kinds=kind or (),
+        dtypes=dtype or (),
+        only=only,
+        seed=DEFAULT_SEED if seed is None else seed,
+        profile=profile,
+        json=json,
+        markdown=markdown,
+        svg=svg,
+        quiet=quiet,
+    )
+    raise typer.Exit(command.run(options))
+
+
+@app.command(short_help="May Metal be the default? Decide from evidence.")
+@_expected_errors
+def gate(
+    evidence: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Evidence of `isometal parity --json`."),
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Where it qualifies, record that for this machine.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove the recorded qualification.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the decision as JSON.")] = False,
+) -> None:
+    """Decide from evidence whether Metal may be the default backend, and print every reason against it.
+
+    Without options: says whether a recorded qualification holds.
+
+    \b
+    isometal parity --json evidence.json
+    isometal gate --evidence evidence.json            decide
+    isometal gate --evidence evidence.json --accept   decide and, where it qualifies, make Metal the default here
+    isometal gate --forget                            undo that
+
+    \b
+    Exit codes: 0 qualified; 3 not qualified; 2 usage.
+    """
+    from isometal import gate_command
+
+    raise typer.Exit(gate_command.run(evidence, accept=accept, forget=forget, as_json=json))
+
+
+@app.command(short_help="The default backend and why; what is installed.")
+@_expected_errors
+def status(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Say which backend is the default and why, what can run here, and what is installed."""
+    from isometal import status as command
+
+    typer.echo(command.as_json() if json else command.as_text(), nl=False)
+
+
+@app.command(short_help="The ops, and what each owes.")
+@_expected_errors
+def ops(
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON, with dtypes and tolerances.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print as Markdown.")] = False,
+) -> None:
+    """List the ops: signature, the test kinds each owes, and whether the gate waits for it."""
+    from isometal import status as command
+
+    if json and markdown:
+        raise IsometalError("[ops] --json and --markdown exclude each other; give one.")
+    typer.echo(command.ops_json() if json else command.ops_markdown() if markdown else command.ops_text(), nl=False)
+
+
+def main() -> None:
+    """Entry point of the `isometal` script and of `python -m isometal`."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a mark shows a question mark; it must not end the run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(prog_name="isometal")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (`isometal parity | head`); the interpreter must not try to flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
