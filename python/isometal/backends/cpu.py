@@ -1,0 +1,280 @@
+"""The `cpu` backend: every op in NumPy, the readable definition that the other backends are compared with.
+
+float16 and bfloat16 are computed in float32 and rounded once, into the result. Sums that are long are added in pieces
+or pairwise. Special values follow IEEE and MLX, and never raise a warning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import ml_dtypes
+import numpy as np
+
+from isometal.backends import erf
+from isometal.backends.base import Axes, Backend, GeluApprox, NDArray, Shape, poison_heap
+from isometal.backends.cpu_attention import attention
+from isometal.backends.cpu_numeric import (
+    Kernel,
+    accurate_sum,
+    elementwise,
+    for_blas,
+    quiet,
+    quietly,
+    rowwise,
+    to_float32,
+    unrepeated,
+)
+from isometal.backends.cpu_rope import rope
+from isometal.backends.host import host_cpu
+from isometal.dtypes import DType, float32, is_floating
+
+
+class CpuBackend:
+    """The 20 ops on `numpy.ndarray`."""
+
+    name = "cpu"
+
+    # -- the way in and out ---------------------------------------------------------------------------------------
+    def device(self) -> Mapping[str, str]:
+        return host_cpu()
+
+    def from_numpy(self, array: NDArray, *, copy: bool = False) -> NDArray:
+        return np.array(array) if copy else array
+
+    def from_native(self, obj: object) -> NDArray | None:
+        return obj if isinstance(obj, np.ndarray) else None
+
+    def to_numpy(self, data: NDArray) -> NDArray:
+        return data
+
+    def shape(self, data: NDArray) -> Shape:
+        return data.shape
+
+    def dtype(self, data: NDArray) -> DType:
+        return data.dtype
+
+    def astype(self, data: NDArray, dtype: DType) -> NDArray:
+        return data if data.dtype == dtype else quietly(data.astype, dtype)
+
+    def getitem(self, data: NDArray, index: tuple[int | slice | None, ...]) -> NDArray:
+        # The ellipsis keeps a fully indexed element an array, and a view.
+        view_index = (*index, ...)
+        return data[view_index]
+
+    def eval(self, *data: NDArray) -> None:
+        """NumPy computes at once."""
+
+    def poison(self, nbytes: int) -> None:
+        poison_heap(nbytes)
+
+    # -- elementwise ----------------------------------------------------------------------------------------------
+    # NumPy and ml_dtypes compute half precision in float32, whose 24 bits are enough for one correct rounding.
+    def add(self, x: NDArray, y: NDArray) -> NDArray:
+        return quietly(np.add, x, y)
+
+    def subtract(self, x: NDArray, y: NDArray) -> NDArray:
+        # MLX subtracts truth values modulo 2; NumPy refuses to.
+        return quietly(np.logical_xor if x.dtype.kind == "b" else np.subtract, x, y)
+
+    def multiply(self, x: NDArray, y: NDArray) -> NDArray:
+        return quietly(np.multiply, x, y)
+
+    def divide(self, x: NDArray, y: NDArray) -> NDArray:
+        return quietly(np.divide, x, y)
+
+    def negative(self, x: NDArray) -> NDArray:
+        return quietly(np.negative, x)
+
+    # -- products -------------------------------------------------------------------------------------------------
+    @quiet
+    def matmul(self, x: NDArray, y: NDArray) -> NDArray:
+        product = _vector(x) @ _vector(y) if x.ndim < 2 or y.ndim < 2 else _matrices(x, y)
+        return product if x.dtype == float32 else product.astype(x.dtype)
+
+    @quiet
+    def scaled_dot_product_attention(
+        self, q: NDArray, k: NDArray, v: NDArray, scale: float, mask: Literal["causal"] | NDArray | None
+    ) -> NDArray:
+        return attention(q, k, v, scale, mask)
+
+    # -- activations ----------------------------------------------------------------------------------------------
+    @quiet
+    def silu(self, x: NDArray) -> NDArray:
+        return elementwise(_silu, x)
+
+    @quiet
+    def gelu(self, x: NDArray, approx: GeluApprox) -> NDArray:
+        return elementwise(_GELU[approx], x)
+
+    # -- softmax, mask, norms, positions --------------------------------------------------------------------------
+    @quiet
+    def softmax(self, x: NDArray, axes: Axes, precise: bool) -> NDArray:
+        """Float32 whatever ``precise``: half precision loses nothing by it here."""
+        if axes == (x.ndim - 1,):
+            return rowwise(_softmax_rows, x)
+        if x.size == 0:
+            return x
+        wide = to_float32(x)
+        e = wide - np.maximum.reduce(wide, axis=axes, keepdims=True)
+        np.exp(e, out=e)
+        e /= accurate_sum(e, axes).astype(np.float32, copy=False)
+        return e if x.dtype == float32 else e.astype(x.dtype)
+
+    def causal_mask(self, q_len: int, kv_len: int, dtype: DType) -> NDArray:
+        out = np.zeros((q_len, kv_len), dtype)
+        hidden = np.arange(kv_len) > np.arange(q_len)[:, None] + (kv_len - q_len)
+        out[hidden] = ml_dtypes.finfo(dtype).min  # type: ignore[no-untyped-call]
+        return out
+
+    @quiet
+    def rms_norm(self, x: NDArray, weight: NDArray | None, eps: float) -> NDArray:
+        """x / sqrt(mean(x^2) + eps) * weight."""
+        w = None if weight is None else to_float32(weight)
+
+        def kernel(rows: NDArray, out: NDArray) -> None:
+            np.multiply(rows, rows, out=out)
+            np.multiply(rows, _reciprocal_root(_row_mean(out), eps), out=out)
+            if w is not None:
+                out *= w
+
+        return rowwise(kernel, x)
+
+    @quiet
+    def layer_norm(self, x: NDArray, weight: NDArray | None, bias: NDArray | None, eps: float) -> NDArray:
+        """(x - mean) / sqrt(variance + eps) * weight + bias, the variance from the centred rows."""
+        w = None if weight is None else to_float32(weight)
+        b = None if bias is None else to_float32(bias)
+
+        def kernel(rows: NDArray, out: NDArray) -> None:
+            np.subtract(rows, _row_mean(rows), out=out)
+            # The mean is rounded; what that leaves of it matters where it is large against the deviations.
+            out -= _row_mean(out)
+            out *= _reciprocal_root(_row_mean(out * out), eps)
+            if w is not None:
+                out *= w
+            if b is not None:
+                out += b
+
+        return rowwise(kernel, x)
+
+    @quiet
+    def rope(
+        self,
+        x: NDArray,
+        dims: int,
+        traditional: bool,
+        base: float,
+        scale: float,
+        offset: int | NDArray,
+        freqs: NDArray | None,
+    ) -> NDArray:
+        return rope(x, dims, traditional, base, scale, offset, freqs)
+
+    # -- reductions -----------------------------------------------------------------------------------------------
+    @quiet
+    def sum(self, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
+        if not is_floating(x.dtype):
+            return _finish(np.add.reduce(x, axis=axes, dtype=x.dtype, keepdims=True), x, axes, keepdims)
+        return _finish(accurate_sum(x, axes), x, axes, keepdims)
+
+    @quiet
+    def mean(self, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
+        count = np.float32(math.prod(x.shape[axis] for axis in axes))
+        return _finish(accurate_sum(x, axes) / count, x, axes, keepdims)
+
+    @quiet
+    def max(self, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
+        # In float32 half precision is compared exactly, and several times faster.
+        working = np.float32 if is_floating(x.dtype) else x.dtype
+        return _finish(np.maximum.reduce(x, axis=axes, dtype=working, keepdims=True), x, axes, keepdims)
+
+    # -- shape ops: views where NumPy can make one ----------------------------------------------------------------
+    def reshape(self, x: NDArray, shape: Shape) -> NDArray:
+        return x.reshape(shape)
+
+    def transpose(self, x: NDArray, axes: Axes) -> NDArray:
+        return np.transpose(x, axes)
+
+    def broadcast_to(self, x: NDArray, shape: Shape) -> NDArray:
+        return np.broadcast_to(x, shape)
+
+
+def _vector(x: NDArray) -> NDArray:
+    """A matmul operand where the other or itself is 1-D."""
+    return for_blas(to_float32(x)) if x.ndim > 1 else np.ascontiguousarray(x, np.float32)
+
+
+def _matrices(x: NDArray, y: NDArray) -> NDArray:
+    """x @ y in float32 for operands of at least 2 dimensions."""
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    # A batch axis that only repeats is multiplied once.
+    x, y = (for_blas(to_float32(unrepeated(operand, operand.ndim - 2))) for operand in (x, y))
+    if y.ndim == 2 and x.ndim > 2 and x.flags.c_contiguous:
+        # One large product instead of one per batch.
+        product = (x.reshape(-1, x.shape[-1]) @ y).reshape(*x.shape[:-1], y.shape[-1])
+    else:
+        product = x @ y
+    shape = (*batch, *product.shape[-2:])
+    return product if product.shape == shape else np.broadcast_to(product, shape)
+
+
+def _silu(x: NDArray, out: NDArray) -> None:
+    """x / (1 + exp(-x))."""
+    np.negative(x, out=out)
+    _times_sigmoid(x, out)
+
+
+def _gelu_tanh(x: NDArray, out: NDArray) -> None:
+    """x / 2 (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), as x / (1 + exp(-2 u))."""
+    np.multiply(x, x, out=out)
+    out *= np.float32(-2 * math.sqrt(2 / math.pi) * 0.044715)
+    out += np.float32(-2 * math.sqrt(2 / math.pi))
+    out *= x
+    _times_sigmoid(x, out)
+
+
+def _gelu_fast(x: NDArray, out: NDArray) -> None:
+    """x / (1 + exp(-1.702 x))."""
+    np.multiply(x, np.float32(-1.702), out=out)
+    _times_sigmoid(x, out)
+
+
+def _times_sigmoid(x: NDArray, out: NDArray) -> None:
+    """out = x / (1 + exp(out))."""
+    np.exp(out, out=out)
+    out += np.float32(1)
+    np.divide(x, out, out=out)
+
+
+_GELU: Mapping[GeluApprox, Kernel] = {"none": erf.gelu, "tanh": _gelu_tanh, "fast": _gelu_fast}
+
+
+def _softmax_rows(rows: NDArray, out: NDArray) -> None:
+    np.subtract(rows, np.maximum.reduce(rows, axis=-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out /= np.add.reduce(out, axis=-1, keepdims=True)
+
+
+def _row_mean(rows: NDArray) -> NDArray:
+    """Mean along the last axis, kept as length 1; added pairwise."""
+    mean: NDArray = np.add.reduce(rows, axis=-1, keepdims=True) / np.float32(rows.shape[-1])
+    return mean
+
+
+def _reciprocal_root(mean_square: NDArray, eps: float) -> NDArray:
+    """1 / sqrt(mean_square + eps), rounded to float32 once: it is one number per row."""
+    return (1 / np.sqrt(mean_square.astype(np.float64) + eps)).astype(np.float32)
+
+
+def _finish(total: NDArray, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
+    """A reduction with its axes kept, rounded to x's dtype and brought into the shape that was asked for."""
+    if not keepdims:
+        total = total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
+    rounded: NDArray = total.astype(x.dtype, copy=False)
+    return rounded
+
+
+BACKEND: Backend = CpuBackend()
