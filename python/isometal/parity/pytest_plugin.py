@@ -20,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("isometal", "isometal parity and benchmarks")
     # Not the default of --benchmark-*: the exact option runs bench/, and only then is bench/ collected.
     group.addoption("--benchmark", action="store_true", help="run the benchmarks in bench/ instead of the tests")
+    # Here because bench/conftest.py is loaded after the command line is read.
+    group.addoption("--benchmark-report", metavar="PATH", help="with --benchmark: write the run to PATH as JSON")
+    group.addoption(
+        "--benchmark-update-baseline", action="store_true", help="with --benchmark: rewrite bench/baseline.json"
+    )
     group.addoption("--parity-seed", type=int, default=DEFAULT_SEED, metavar="N", help="seed of the parity cases")
     group.addoption("--parity-profile", choices=("ci", "deep"), default="ci", help="how many parity cases and examples")
 

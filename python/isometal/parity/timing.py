@@ -90,8 +90,10 @@ def interleave(participants: Mapping[str, Call], budget: float) -> dict[str, Tim
 
 def _plan(call: Call) -> tuple[int, bool]:
     """How many calls make a turn, and whether it starts with an untimed one."""
-    call()  # pays what only the first call costs
+    # The first call pays what only a first call costs; where that is long, it need not be known better.
     calls, seconds = 1, _turn(call, 1, False)
+    if seconds < WARM_UP_BELOW:
+        seconds = _turn(call, 1, False)
     while calls * seconds < TURN:
         calls = max(2 * calls, min(int(TURN / max(seconds, 1e-9)), 10 * calls))
         seconds = _turn(call, calls, False)
