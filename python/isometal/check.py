@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Literal, cast
 
 import numpy as np
@@ -58,7 +59,7 @@ def _single(op: str, x: object, supported: tuple[str, ...]) -> tuple[Backend, Da
 
 
 def _require_dtype(op: str, dtype: DType, supported: tuple[str, ...]) -> None:
-    if dtype.name not in supported:
+    if supported is not ALL_DTYPES and dtypes.NAME_OF[dtype] not in supported:
         raise dtypes.unsupported(op, dtype, supported)
 
 
@@ -68,22 +69,23 @@ def _cast(backend: Backend, data: Data, dtype: DType) -> Data:
 
 def _promoted(op: str, backend: Backend, values: Sequence[object], supported: tuple[str, ...]) -> list[Data]:
     """Operands as data of one dtype, MLX's promotion; Python scalars are weakly typed."""
-    held = [None if isinstance(v, (bool, int, float)) else operand(op, v, backend) for v in values]
+    held: list[Data | None] = []
+    scalars: list[float] = []
     result: DType | None = None
-    for data in held:
-        if data is not None:
-            dtype = backend.dtype(data)
-            _require_dtype(op, dtype, supported)
-            result = dtype if result is None else dtypes.promote(result, dtype)
     for value in values:
         if isinstance(value, (bool, int, float)):
-            if result is None:
-                result = dtypes.scalar_dtype(value)
-            elif any(data is not None for data in held):
-                result = dtypes.promote_scalar(result, value)
-            else:
-                result = dtypes.promote(result, dtypes.scalar_dtype(value))
-    assert result is not None
+            scalars.append(value)
+            held.append(None)
+            continue
+        data = operand(op, value, backend)
+        dtype = backend.dtype(data)
+        _require_dtype(op, dtype, supported)
+        result = dtype if result is None else dtypes.promote(result, dtype)
+        held.append(data)
+    if result is None:
+        result = reduce(dtypes.promote, map(dtypes.scalar_dtype, scalars))
+    else:
+        result = reduce(dtypes.promote_scalar, scalars, result)
     _require_dtype(op, result, supported)
     return [
         interchange.scalar(op, cast("float", value), result, backend) if data is None else _cast(backend, data, result)
@@ -94,6 +96,8 @@ def _promoted(op: str, backend: Backend, values: Sequence[object], supported: tu
 # -- shapes ---------------------------------------------------------------------------------------------------------
 def _broadcast(op: str, a: Shape, b: Shape) -> Shape:
     """The shape that ``a`` and ``b`` broadcast to (NumPy's rules)."""
+    if a == b:
+        return a
     rank = max(len(a), len(b))
     out = []
     for axis in range(-rank, 0):
@@ -319,7 +323,8 @@ def rope(
         _require_dtype(op, backend.dtype(held), FLOATING)
         if backend.shape(held) != (rotated // 2,):
             raise ShapeError(
-                f"[{op}] freqs has shape {backend.shape(held)}, dims is {rotated}; freqs must have shape ({rotated // 2},)."
+                f"[{op}] freqs has shape {backend.shape(held)}, dims is {rotated}; "
+                f"freqs must have shape ({rotated // 2},)."
             )
         held = _cast(backend, held, dtypes.float32)
     return backend, data, rotated, pairs, theta, stretch, _offset(backend, offset, shape), held

@@ -23,6 +23,8 @@ _float64: DType = np.dtype(np.float64)
 
 #: The supported dtypes by name, in the order of the op table.
 BY_NAME: dict[str, DType] = {dtype.name: dtype for dtype in (float32, float16, bfloat16, int32, int64, uint32, bool_)}
+#: The names by dtype: `numpy.dtype.name` is worked out in Python on every read, several microseconds each.
+NAME_OF: dict[DType, str] = {dtype: name for name, dtype in BY_NAME.items()}
 _SUPPORTED = frozenset(BY_NAME.values())
 _FLOATING = frozenset(BY_NAME[name] for name in FLOATING)
 

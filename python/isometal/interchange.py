@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+# As a module: array.py imports this one.
+import isometal.array as arrays
 from isometal import dtypes
 from isometal.backends.base import Backend, Data, NDArray
 from isometal.dtypes import DType
@@ -19,9 +21,9 @@ _DLPACK_CPU = 1
 
 def to_backend(op: str, obj: Any, backend: Backend, dtype: DType | None = None, copy: bool | None = None) -> Data:
     """``obj`` as data of ``backend`` in ``dtype`` (by default its own, canonical one)."""
-    from isometal.array import Array
-
-    data = obj._data if type(obj) is Array and obj._backend is backend else backend.from_native(obj)
+    if isinstance(obj, np.ndarray) and type(obj) is not np.ndarray:
+        obj = _plain(op, obj)
+    data = obj._data if type(obj) is arrays.Array and obj._backend is backend else backend.from_native(obj)
     if data is None:
         values = to_numpy(op, obj)
         converted = values.astype(_held_dtype(op, values, obj) if dtype is None else dtype, copy=False)
@@ -57,13 +59,9 @@ def _scalar_values(op: str, value: float, dtype: DType) -> NDArray:
 
 def to_numpy(op: str, obj: Any) -> NDArray:
     """``obj`` as a NumPy array of its own dtype, sharing memory where possible."""
-    from isometal.array import Array
-
-    if isinstance(obj, np.ma.MaskedArray):
-        raise DTypeError(f"[{op}] masked arrays are not supported; fill the array first: x.filled(value).")
     if isinstance(obj, (np.ndarray, np.generic)):
-        return np.asarray(obj)
-    if type(obj) is Array:
+        return _plain(op, obj)
+    if type(obj) is arrays.Array:
         return obj._backend.to_numpy(obj._data)
     if isinstance(obj, (bool, int, float)):
         return _scalar_values(op, obj, dtypes.scalar_dtype(obj))
@@ -88,6 +86,13 @@ def to_numpy(op: str, obj: Any) -> NDArray:
         f"[{op}] a value of type {type(obj).__name__} is not array-like; "
         "use an array, nested lists or a Python bool, int or float."
     )
+
+
+def _plain(op: str, obj: NDArray | np.generic) -> NDArray:
+    """A NumPy array without what a subclass adds; dropping a mask would be a wrong answer."""
+    if isinstance(obj, np.ma.MaskedArray):
+        raise DTypeError(f"[{op}] masked arrays are not supported; fill the array first: x.filled(value).")
+    return np.asarray(obj)
 
 
 def _from_array_like(op: str, obj: Any) -> NDArray:
@@ -116,18 +121,11 @@ def _from_dlpack(op: str, obj: Any) -> NDArray:
     from isometal import _core
 
     try:
-        held = _core.Array(obj)
+        return np.asarray(_core.asarray(obj))
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise DTypeError(
             f"[{op}] the input cannot be read through DLPack: {error}; convert it to NumPy first."
         ) from None
-    return core_to_numpy(held)
-
-
-def core_to_numpy(held: Any) -> NDArray:
-    """A `_core.Array` as a NumPy array that shares its memory."""
-    bits = np.asarray(held)
-    return bits.view(dtypes.bfloat16) if held.dtype == "bfloat16" and bits.dtype != dtypes.bfloat16 else bits
 
 
 def _held_dtype(op: str, values: NDArray, obj: Any) -> DType:
@@ -182,7 +180,7 @@ def dlpack_exporter(data: Data, options: Mapping[str, Any]) -> Any:
     if data.dtype == dtypes.bfloat16:
         from isometal import _core
 
-        return _core.Array(data.view(np.uint16), dtype="bfloat16").__dlpack__(**options)
+        return _core.from_bits(data.view(np.uint16), "bfloat16").__dlpack__(**options)
     # Without a version the consumer cannot be told that memory is read-only, so it gets its own copy.
     if not data.flags.writeable and options.get("max_version") is None and options.get("copy") is not False:
         data = data.copy()

@@ -78,7 +78,7 @@ def _load(name: str) -> Backend:
             raise BackendError(f"[{name}] the backend does not load: {error}; reinstall it.") from error
         backend = cast("Backend | None", getattr(module, "BACKEND", None))
         if backend is None:
-            raise BackendError(f"[{name}] {module.REASON}")
+            raise BackendError(f"[{name}] {module.REASON}.")
         _loaded[name] = backend
         return backend
 
