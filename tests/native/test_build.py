@@ -66,6 +66,19 @@ class TestReleaseSwitch:
             assert result.returncode == 0
             assert f"Default backend: {backend}".strip() in text(result)
 
+    def test_the_backend_is_compiled_in(self, tmp_path: Path) -> None:
+        result = run(
+            "cmake",
+            "-S",
+            ROOT,
+            "-B",
+            tmp_path,
+            f"-DPython_EXECUTABLE={sys.executable}",
+            ISOMETAL_DEFAULT_BACKEND="mlx",
+        )
+        assert result.returncode == 0, text(result)
+        assert 'default_backend = "mlx"' in (tmp_path / "build_info.cpp").read_text()
+
     def test_unknown_backend_lists_the_valid_ones(self) -> None:
         result = gate_script(ROOT, ISOMETAL_DEFAULT_BACKEND="cuda")
         assert result.returncode != 0
