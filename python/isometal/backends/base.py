@@ -118,7 +118,13 @@ def host_os() -> str:
 
 
 def poison_heap(nbytes: int) -> None:
-    """Dirty the C heap: allocate, fill with 0xFF, free, so that malloc hands the same bytes out next."""
-    block = np.empty(max(nbytes, 1), np.uint8)
-    block.fill(0xFF)
-    del block
+    """Dirty the C heap with 0xFF bytes, so that the next allocations of ``nbytes`` are handed dirty memory.
+
+    Works below 32 MiB on glibc: larger blocks, and the first one of a size above 128 KiB, are fresh zeroed pages that
+    go back to the system when freed. Hence two rounds, and only one block where several together would be trimmed off
+    the heap; small sizes get several, for ops that allocate temporaries of their output's size.
+    """
+    size = max(nbytes, 1)
+    for _ in range(2):
+        blocks = [np.full(size, 0xFF, np.uint8) for _ in range(4 if size <= 1 << 15 else 1)]
+        del blocks
