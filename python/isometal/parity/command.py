@@ -106,8 +106,9 @@ def _execute(checks: list[Check], builder: EvidenceBuilder, reporter: shown.Repo
 
 
 def _explain(console: Console, verdict: matrix.Verdict) -> None:
-    """Say why the exit code is not 0 where no single check says it."""
-    for what, lines in (("failed", verdict.failed), ("could not run", verdict.not_run)):
+    """Say why the exit code is not 0 where no failed check says it."""
+    silent = tuple(line for line in verdict.failed if line.endswith("zero cases"))
+    for what, lines in (("no check was there to run", silent), ("could not run", verdict.not_run)):
         if lines:
             more = f", and {len(lines) - 1} more like it" if len(lines) > 1 else ""
             shown.print_line(console, f"due, yet {what}: {matrix.one_line(lines[0])}{more}", "bold red")
