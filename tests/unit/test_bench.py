@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -47,10 +48,29 @@ def test_participants_take_turns_in_alternating_order(monkeypatch: pytest.Monkey
     # Turns of exactly one call, so that the log shows the order.
     monkeypatch.setattr(timing, "TURN", 0.0)
     monkeypatch.setattr(timing, "WARM_UP_BELOW", 0.0)
+    monkeypatch.setattr(timing, "TURNS_PER_ROUND", 1)
     log: list[str] = []
     timings = timing.interleave({name: lambda name=name: log.append(name) for name in "abc"}, budget=0.0)
     assert "".join(log[-9:]) == "abccbaabc"
     assert {len(one.rounds) for one in timings.values()} == {timing.MIN_ROUNDS}
+
+
+def test_fast_participants_take_more_turns_next_to_a_slow_one() -> None:
+    calls = {"slow": 0, "fast": 0}
+
+    def slow() -> None:
+        calls["slow"] += 1
+        time.sleep(0.04)
+
+    def fast() -> None:
+        calls["fast"] += 1
+        time.sleep(0.0003)
+
+    timings = timing.interleave({"slow": slow, "fast": fast}, budget=0.0)
+    assert len(timings["slow"].rounds) == len(timings["fast"].rounds) == timing.MIN_ROUNDS
+    assert calls["slow"] == 1 + timing.MIN_ROUNDS
+    # An untimed call before each turn, and two for the plan.
+    assert calls["fast"] == 2 + 2 * timing.TURNS_PER_ROUND * timing.MIN_ROUNDS
 
 
 def test_more_work_takes_longer() -> None:

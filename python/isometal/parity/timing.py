@@ -2,7 +2,7 @@
 
 Speed here is always a ratio of two things measured in the same loop, never a time. The participants take turns
 (A B C, C B A, A B C, ...), so that a slow moment of the machine hits all of them; the figure of each is its fastest
-round, because what disturbs a run only ever makes it slower.
+turn, because what disturbs a run only ever makes it slower.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ TURN = 2e-4
 #: and let other threads go to sleep; one call restores what the participant finds when it runs alone (512 x 512
 #: float32 np.matmul after MLX's: 15 % too slow without).
 WARM_UP_BELOW = 5e-3
+#: Next to a slow participant the fast ones take up to this many turns in a round, within a quarter of its time: what costs
+#: little to repeat is not left to the few rounds that the slow one leaves time for.
+TURNS_PER_ROUND = 8
 #: Rounds per measurement, whatever the budget. Three, because the spread compares three parts.
 MIN_ROUNDS, MAX_ROUNDS = 3, 60
 #: Stop before the budget is spent once every ratio repeats this well (relative) ...
@@ -36,7 +39,7 @@ SETTLED_ROUNDS = 9
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds per call of one participant, one entry per round."""
+    """Seconds per call of one participant, one entry per round: the fastest of its turns there."""
 
     rounds: tuple[float, ...]
 
@@ -71,11 +74,11 @@ def ratio(a: Timing, b: Timing) -> Figure:
 def interleave(participants: Mapping[str, Call], budget: float) -> dict[str, Timing]:
     """Time the participants in turns for about ``budget`` seconds, garbage collection off.
 
-    A round is one turn of each; the order is reversed after every round, so that none always follows the same one.
-    Whatever the budget, every participant gets one untimed call and MIN_ROUNDS turns.
+    In a round everyone has its turn (see TURNS_PER_ROUND); the order is reversed after every round, so that none
+    always follows the same one. Whatever the budget, every participant gets one untimed call and MIN_ROUNDS rounds.
     """
     with _no_garbage_collection():
-        plans = {name: _plan(call) for name, call in participants.items()}
+        plans = _plans(participants)
         samples: dict[str, list[float]] = {name: [] for name in participants}
         order = list(participants)
         end = perf_counter() + budget
@@ -83,13 +86,33 @@ def interleave(participants: Mapping[str, Call], budget: float) -> dict[str, Tim
             if done >= MIN_ROUNDS and (done >= MAX_ROUNDS or perf_counter() >= end or _settled(samples)):
                 return {name: Timing(tuple(times)) for name, times in samples.items()}
             for name in order:
-                samples[name].append(_turn(participants[name], *plans[name]))
+                samples[name].append(_best_turn(participants[name], plans[name]))
             order.reverse()
     raise AssertionError("unreachable: the loop above returns")
 
 
-def _plan(call: Call) -> tuple[int, bool]:
-    """How many calls make a turn, and whether it starts with an untimed one."""
+@dataclass(frozen=True)
+class _Plan:
+    """A participant's part of a round: turns of so many calls, each after an untimed call where ``warm``."""
+
+    turns: int
+    calls: int
+    warm: bool
+
+
+def _plans(participants: Mapping[str, Call]) -> dict[str, _Plan]:
+    sizes = {name: _turn_size(call) for name, call in participants.items()}
+    slowest = max(calls * seconds for calls, seconds in sizes.values())
+    plans = {}
+    for name, (calls, seconds) in sizes.items():
+        warm = seconds < WARM_UP_BELOW
+        cost = (calls + warm) * seconds
+        plans[name] = _Plan(max(1, min(TURNS_PER_ROUND, int(slowest / 4 / max(cost, 1e-9)))), calls, warm)
+    return plans
+
+
+def _turn_size(call: Call) -> tuple[int, float]:
+    """How many calls make a turn, and how long one takes."""
     # The first call pays what only a first call costs; where that is long, it need not be known better.
     calls, seconds = 1, _turn(call, 1, False)
     if seconds < WARM_UP_BELOW:
@@ -97,7 +120,11 @@ def _plan(call: Call) -> tuple[int, bool]:
     while calls * seconds < TURN:
         calls = max(2 * calls, min(int(TURN / max(seconds, 1e-9)), 10 * calls))
         seconds = _turn(call, calls, False)
-    return calls, seconds < WARM_UP_BELOW
+    return calls, seconds
+
+
+def _best_turn(call: Call, plan: _Plan) -> float:
+    return min(_turn(call, plan.calls, plan.warm) for _ in range(plan.turns))
 
 
 def _turn(call: Call, calls: int, warm: bool) -> float:
