@@ -143,7 +143,7 @@ def _names(what: str, asked: Iterable[str], valid: tuple[str, ...], aliases: Map
 
 
 def _unknown(what: str, word: str, valid: Iterable[str], spelled: Iterable[str] = ()) -> str:
-    near = difflib.get_close_matches(word.lower(), [*spelled] or [*valid], n=1)
+    near = difflib.get_close_matches(word.lower(), [*spelled] or [*valid], n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"[parity] {word!r} names no {what}; {hint}choose from {', '.join(valid)}."
 

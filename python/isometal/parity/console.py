@@ -68,7 +68,7 @@ class Reporter:
                 self._console.print(_failure_line(check.id, outcome.message))
         if self._progress is not None:
             cell = f"{check.op} {check.dtype} {check.backend} {check.kind}"
-            self._progress.update(self._task, advance=1, description=f"{cell:<58.58}")
+            self._progress.update(self._task, advance=1, description=f"{cell:<46.46}")
         elif not self._quiet and self._left[check.op] == 0:
             self._op_line(check.op)
 
