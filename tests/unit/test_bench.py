@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -44,33 +44,64 @@ def test_steady_times_have_no_spread() -> None:
     assert timing.ratio(Timing((3.0,) * 9), Timing((2.0,) * 9)) == Figure(1.5, 0.0)
 
 
+class FakeClock:
+    """A clock that stands still except inside participants, which it also counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.log: list[str] = []
+        monkeypatch.setattr(timing, "perf_counter", lambda: self.now)
+
+    def participant(self, name: str, seconds: float):
+        def call() -> None:
+            self.now += seconds
+            self.log.append(name)
+
+        return call
+
+
 def test_participants_take_turns_in_alternating_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Turns of exactly one call, so that the log shows the order.
-    monkeypatch.setattr(timing, "TURN", 0.0)
-    monkeypatch.setattr(timing, "WARM_UP_BELOW", 0.0)
-    monkeypatch.setattr(timing, "TURNS_PER_ROUND", 1)
-    log: list[str] = []
-    timings = timing.interleave({name: lambda name=name: log.append(name) for name in "abc"}, budget=0.0)
-    assert "".join(log[-9:]) == "abccbaabc"
+    clock = FakeClock(monkeypatch)
+    # So long that a turn is one call, without an untimed one.
+    timings = timing.interleave({name: clock.participant(name, 0.01) for name in "abc"}, budget=0.0)
+    assert "".join(clock.log) == "abc" + "abccbaabc"
     assert {len(one.rounds) for one in timings.values()} == {timing.MIN_ROUNDS}
 
 
-def test_fast_participants_take_more_turns_next_to_a_slow_one() -> None:
-    calls = {"slow": 0, "fast": 0}
+def test_fast_participants_take_more_turns_next_to_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch)
+    calls = {"slow": clock.participant("slow", 0.04), "fast": clock.participant("fast", 0.0005)}
+    timings = timing.interleave(calls, budget=0.0)
+    assert timings["slow"].best == pytest.approx(0.04)
+    assert timings["fast"].best == pytest.approx(0.0005)
+    # One call to plan by; the fast one is called twice, and before each turn once more, untimed.
+    assert clock.log.count("slow") == 1 + timing.MIN_ROUNDS
+    assert clock.log.count("fast") == 2 + 2 * timing.TURNS_PER_ROUND * timing.MIN_ROUNDS
 
-    def slow() -> None:
-        calls["slow"] += 1
-        time.sleep(0.04)
 
-    def fast() -> None:
-        calls["fast"] += 1
-        time.sleep(0.0003)
+def test_tiny_calls_are_timed_in_turns_that_the_clock_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch)
+    timings = timing.interleave({"tiny": clock.participant("tiny", 1e-6)}, budget=0.0)
+    assert timings["tiny"].best == pytest.approx(1e-6)
+    assert len(clock.log) > timing.MIN_ROUNDS * timing.TURN / 1e-6
 
-    timings = timing.interleave({"slow": slow, "fast": fast}, budget=0.0)
-    assert len(timings["slow"].rounds) == len(timings["fast"].rounds) == timing.MIN_ROUNDS
-    assert calls["slow"] == 1 + timing.MIN_ROUNDS
-    # An untimed call before each turn, and two for the plan.
-    assert calls["fast"] == 2 + 2 * timing.TURNS_PER_ROUND * timing.MIN_ROUNDS
+
+def test_the_budget_ends_a_run_that_does_not_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch)
+    durations = itertools.cycle((0.01, 0.03, 0.02, 0.05))
+
+    def unsteady() -> None:
+        clock.now += next(durations)
+
+    timings = timing.interleave({"unsteady": unsteady, "steady": clock.participant("steady", 0.01)}, budget=0.5)
+    assert timing.MIN_ROUNDS < len(timings["steady"].rounds) < timing.MAX_ROUNDS
+    assert clock.now < 1.0
+
+
+def test_steady_ratios_end_a_run_before_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch)
+    timings = timing.interleave({name: clock.participant(name, 0.01) for name in "ab"}, budget=1e9)
+    assert len(timings["a"].rounds) == timing.SETTLED_ROUNDS
 
 
 def test_more_work_takes_longer() -> None:

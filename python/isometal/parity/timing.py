@@ -26,8 +26,8 @@ TURN = 2e-4
 #: and let other threads go to sleep; one call restores what the participant finds when it runs alone (512 x 512
 #: float32 np.matmul after MLX's: 15 % too slow without).
 WARM_UP_BELOW = 5e-3
-#: Next to a slow participant the fast ones take up to this many turns in a round, within a quarter of its time: what costs
-#: little to repeat is not left to the few rounds that the slow one leaves time for.
+#: Next to a slow participant the fast ones take up to this many turns in a round, within a quarter of its time: what
+#: costs little to repeat is not left to the few rounds that the slow one leaves time for.
 TURNS_PER_ROUND = 8
 #: Rounds per measurement, whatever the budget. Three, because the spread compares three parts.
 MIN_ROUNDS, MAX_ROUNDS = 3, 60
