@@ -1,9 +1,15 @@
 """Kind G: a backend's result against what Python MLX recorded for the same inputs, and both against float64.
 
 Golden and result are two roundings of one truth. The result must be within the row's tolerance of the truth (as in
-parity), and within the row's tolerance of the golden. Where MLX's own answer is further from the truth than that (its
-float32 angle in `rope` at position 10^6, say), no right answer can be near it: there the golden's measured distance
-from the truth is added to the bound, element by element, and the outcome's facts say how far off the golden is.
+parity), and within the row's tolerance of the golden. Where MLX's own answer spends the tolerance itself (its float32
+angle in `rope` at position 10^6, say), no right answer can be near it: there the golden's measured distance from the
+truth is added to the bound, element by element (`compare_with_golden`), and the outcome's facts say how far off the
+golden is. The mlx backend, which is that same MLX, gets a grant against float64 where the golden is out of tolerance;
+no other backend does.
+
+Measured with MLX 0.32.4 on the CPU, worst distance of a golden from float64 in units of the row's tolerance: rope
+51,000 / 29 / 6.7 (float32, float16, bfloat16; position 10^6), layer_norm 9.0 / 2.2 / 2.1 (mean 30, deviation 1),
+attention - / 1.02 / 5.7 (sharp scores), softmax bfloat16 1.6 (515 columns, not precise). All others are within it.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from isometal.parity.compare import MismatchError, compare, error_ratio
 from isometal.parity.golden_files import GoldenCase, GoldenError, directory, load, verify
 from isometal.parity.model import Case, Check, Metrics, NDArray, Outcome, Truth
 from isometal.parity.operands import Operands
-from isometal.parity.rounding import spacing
+from isometal.parity.rounding import round_to, spacing
 
 __all__ = ["GoldenCase", "GoldenError", "checks", "directory", "judge", "load", "run", "verify"]
 
@@ -81,42 +87,66 @@ def judge(case: GoldenCase, result: NDArray, backend: str) -> Outcome:
         truth = truths.truth(Case(case.op, case.dtype, case.name, ()), Operands(list(case.inputs), dict(case.params)))
     tolerance = OPS[case.op].tolerance[truth.dtype]
     try:
-        against_truth = compare(result, truth, tolerance, backend)
         of_golden = compare(case.result, truth, tolerance, "mlx")
-        # The slack is the golden's, so it applies whatever the backend: compare grants it under MLX's name.
-        against_golden = compare(result, as_truth(case, truth, tolerance), tolerance, "mlx")
+        against_golden = compare_with_golden(result, case.result, truth, tolerance)
+        against_truth = compare(result, _grant_mlx(case.result, truth, tolerance), tolerance, backend)
     except MismatchError as error:
         return Outcome("failed", str(error))
     return verdict(against_golden, against_truth, of_golden)
 
 
-def as_truth(case: GoldenCase, truth: Truth, tolerance: Tolerance) -> Truth:
-    """The golden in the place of the truth, with the slack that its own distance from the truth asks for."""
-    golden = np.asarray(case.result)
+def compare_with_golden(result: NDArray, golden: NDArray, truth: Truth, tolerance: Tolerance) -> Metrics:
+    """How far ``result`` is from ``golden``, against what two roundings of one truth can be held to.
+
+    Per element the bound is the tolerance's at the golden, and never less than one unit in the last place: two
+    neighbours can both be right. Where the golden itself spends more than half of the tolerance at the truth, a right
+    answer on the other side of the truth may be further away than that: there the bound is the tolerance plus the
+    golden's distance from the truth (triangle inequality). The rule exact stays exact.
+    """
     if not dtypes.is_floating(golden.dtype):
-        return replace(truth, value=golden)
+        return compare(result, replace(truth, value=golden), tolerance, "golden")
     value = golden.astype(np.float64)
-    if case.op == "causal_mask":
-        # MLX makes its zeros as 0 * finfo.min = -0.0; an addend's zero has no sign that matters.
-        value = value + 0.0
+    # MLX makes the mask's zeros as 0 * finfo.min = -0.0; an addend's zero has no sign that matters.
+    zeros = truth.value == 0
     if tolerance.rule == "exact":
-        return replace(truth, value=value, mlx_slack=None)
-    return replace(truth, value=value, mlx_slack=_slack(value, truth, tolerance))
+        target = np.where((value == 0) & zeros, truth.value, value)
+        return compare(result, replace(truth, value=target), tolerance, "golden")
+    # An intermediate of MLX's that overflows within the bound: the golden says no more than that it is large.
+    value = np.where(np.isinf(value) & np.isfinite(truth.value), truth.value, value)
+    at_golden = _bound(value, truth, tolerance)
+    ulp = spacing(np.where(np.isfinite(value), value, 0.0), truth.dtype)
+    excess = _excess(golden, truth, tolerance, 0.5)
+    bound = np.where(excess > 0, _bound(truth.value, truth, tolerance) + excess, np.maximum(at_golden, ulp))
+    slack = np.maximum(bound - at_golden, 0.0)
+    # compare grants slack under the name of MLX, whose golden it is.
+    return compare(result, replace(truth, value=value, mlx_slack=slack), tolerance, "mlx")
 
 
-def _slack(golden: NDArray, truth: Truth, tolerance: Tolerance) -> NDArray:
+def _grant_mlx(golden: NDArray, truth: Truth, tolerance: Tolerance) -> Truth:
+    """The truth with slack for the mlx backend where MLX's own golden is out of tolerance; no other backend gets it."""
+    if tolerance.rule == "exact" or not dtypes.is_floating(golden.dtype):
+        return truth
+    known = 0.0 if truth.mlx_slack is None else truth.mlx_slack
+    return replace(truth, mlx_slack=np.maximum(_excess(golden, truth, tolerance), known))
+
+
+def _excess(golden: NDArray, truth: Truth, tolerance: Tolerance, share: float = 1.0) -> NDArray:
+    """The golden's distance from the truth where that is more than ``share`` of the tolerance, else 0."""
+    golden = golden.astype(np.float64)
     finite = np.isfinite(golden) & np.isfinite(truth.value)
-    difference = np.zeros(golden.shape)
-    np.subtract(golden, truth.value, out=difference, where=finite)
-    distance = np.abs(difference)
-    size = np.abs(np.where(finite, truth.value, 0.0))
+    distance = np.abs(np.where(finite, golden, 0.0) - np.where(finite, truth.value, 0.0))
+    return np.where(distance > share * _bound(truth.value, truth, tolerance), distance, 0.0)
+
+
+def _bound(value: NDArray, truth: Truth, tolerance: Tolerance) -> NDArray:
+    """The tolerance at ``value``, per element; 0 where it is not finite."""
+    size = np.abs(np.where(np.isfinite(value), value, 0.0))
     if tolerance.rule == "magnitude":
-        bound = tolerance.value * np.where(finite, np.asarray(truth.magnitude), 0.0)
-    elif tolerance.rule == "ulp":
-        bound = tolerance.value * spacing(np.where(finite, golden, 0.0), truth.dtype)
-    else:
-        bound = tolerance.value * (1.0 + size)
-    return np.where(distance > bound, distance, 0.0)
+        magnitude = np.asarray(truth.magnitude)
+        return np.asarray(tolerance.value * np.where(np.isfinite(magnitude), magnitude, 0.0))
+    if tolerance.rule == "ulp":
+        return np.asarray(tolerance.value * spacing(round_to(size, truth.dtype), truth.dtype))
+    return np.asarray(tolerance.value * (1.0 + size))
 
 
 def verdict(against_golden: Metrics, against_truth: Metrics, of_golden: Metrics) -> Outcome:
@@ -129,18 +159,19 @@ def verdict(against_golden: Metrics, against_truth: Metrics, of_golden: Metrics)
         "golden_bound_ratio_vs_float64": of_golden.bound_ratio,
     }
     wrong = [
-        _describe(what, found)
-        for what, found in (("MLX's golden", against_golden), ("float64", against_truth))
+        describe(subject, found)
+        for subject, found in (("against MLX's golden", against_golden), ("against float64", against_truth))
         if not found.passed
     ]
     if wrong and not of_golden.passed:
-        wrong.append(_describe("the golden itself against float64", of_golden, subject=""))
+        wrong.append(describe("the golden itself against float64", of_golden))
     return Outcome("failed" if wrong else "passed", "; ".join(wrong), metrics, facts=facts)
 
 
-def _describe(what: str, found: Metrics, subject: str = "against ") -> str:
+def describe(subject: str, found: Metrics) -> str:
+    """How a comparison went, in words."""
     if found.pattern_mismatches:
         how = f"{found.pattern_mismatches} of {found.size} elements differ in NaN, infinity or sign of zero"
     else:
         how = f"{found.bound_ratio:.3g} x the bound (max abs {found.max_abs:.3g}, max ULP {found.max_ulp:.3g})"
-    return f"{subject}{what}: {how}, worst at {found.worst_index}"
+    return f"{subject}: {how}, worst at {found.worst_index}"

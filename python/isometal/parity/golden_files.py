@@ -231,7 +231,7 @@ def _parse(path: Path, op: str, data: bytes) -> tuple[GoldenCase, ...]:
     import safetensors
 
     try:
-        found = safetensors.deserialize(data)
+        found = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise GoldenError(f"[golden] {path} is not a valid safetensors file: {error}.") from error
     tensors = {name: _tensor(path, name, spec) for name, spec in found}
@@ -262,7 +262,7 @@ def _tensor(path: Path, name: str, spec: Mapping[str, Any]) -> NDArray:
         )  # fmt: skip
     # The format is little-endian whatever the host.
     array = np.frombuffer(spec["data"], dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype)
-    array = array.astype(dtype, copy=False).reshape(spec["shape"])
+    array = np.asarray(array.astype(dtype, copy=False).reshape(spec["shape"]))
     array.flags.writeable = False
     return array
 
