@@ -31,6 +31,9 @@ from isometal.backends.cpu_rope import rope
 from isometal.backends.host import host_cpu
 from isometal.dtypes import DType, float32, is_floating
 
+#: Square of what a shift of a row may be, in standard deviations, before float32 shows it.
+_NEGLIGIBLE = np.float32(1e-15)
+
 
 class CpuBackend:
     """The 20 ops on `numpy.ndarray`."""
@@ -91,7 +94,14 @@ class CpuBackend:
     # -- products -------------------------------------------------------------------------------------------------
     @quiet
     def matmul(self, x: NDArray, y: NDArray) -> NDArray:
-        product = _vector(x) @ _vector(y) if x.ndim < 2 or y.ndim < 2 else _matrices(x, y)
+        if x.ndim < 2 or y.ndim < 2:
+            # A vector that is not contiguous is copied too: BLAS reads no negative strides.
+            a, b = (_matrix(z) if z.ndim > 1 else np.ascontiguousarray(z, np.float32) for z in (x, y))
+            product = a @ b
+        elif x.ndim == y.ndim == 2:
+            product = for_blas(to_float32(x)) @ for_blas(to_float32(y))
+        else:
+            product = _batched(x, y)
         return product if x.dtype == float32 else product.astype(x.dtype)
 
     @quiet
@@ -124,10 +134,9 @@ class CpuBackend:
         return e if x.dtype == float32 else e.astype(x.dtype)
 
     def causal_mask(self, q_len: int, kv_len: int, dtype: DType) -> NDArray:
-        out = np.zeros((q_len, kv_len), dtype)
-        hidden = np.arange(kv_len) > np.arange(q_len)[:, None] + (kv_len - q_len)
-        out[hidden] = ml_dtypes.finfo(dtype).min  # type: ignore[no-untyped-call]
-        return out
+        visible = np.tri(q_len, kv_len, kv_len - q_len, dtype=np.bool_)
+        lowest = ml_dtypes.finfo(dtype).min  # type: ignore[no-untyped-call]
+        return np.where(visible, dtype.type(0), lowest)
 
     @quiet
     def rms_norm(self, x: NDArray, weight: NDArray | None, eps: float) -> NDArray:
@@ -150,9 +159,12 @@ class CpuBackend:
 
         def kernel(rows: NDArray, out: NDArray) -> None:
             np.subtract(rows, _row_mean(rows), out=out)
-            # The mean is rounded; what that leaves of it matters where it is large against the deviations.
-            out -= _row_mean(out)
-            out *= _reciprocal_root(_row_mean(out * out), eps)
+            # What rounding the mean has left of it counts where the mean is large against the deviations.
+            rest = _row_mean(out)
+            variance = _row_mean(out * out) - rest * rest
+            if (rest * rest > _NEGLIGIBLE * variance).any():
+                out -= rest
+            out *= _reciprocal_root(variance, eps)
             if w is not None:
                 out *= w
             if b is not None:
@@ -188,7 +200,7 @@ class CpuBackend:
     @quiet
     def max(self, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
         # In float32 half precision is compared exactly, and several times faster.
-        working = np.float32 if is_floating(x.dtype) else x.dtype
+        working = np.float32 if x.dtype.itemsize == 2 else x.dtype
         return _finish(np.maximum.reduce(x, axis=axes, dtype=working, keepdims=True), x, axes, keepdims)
 
     # -- shape ops: views where NumPy can make one ----------------------------------------------------------------
@@ -202,23 +214,22 @@ class CpuBackend:
         return np.broadcast_to(x, shape)
 
 
-def _vector(x: NDArray) -> NDArray:
-    """A matmul operand where the other or itself is 1-D."""
-    return for_blas(to_float32(x)) if x.ndim > 1 else np.ascontiguousarray(x, np.float32)
+def _matrix(x: NDArray) -> NDArray:
+    """A matmul operand as BLAS wants it; batch axes that only repeat are cut to length 1."""
+    return for_blas(to_float32(unrepeated(x, x.ndim - 2)))
 
 
-def _matrices(x: NDArray, y: NDArray) -> NDArray:
-    """x @ y in float32 for operands of at least 2 dimensions."""
-    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    # A batch axis that only repeats is multiplied once.
-    x, y = (for_blas(to_float32(unrepeated(operand, operand.ndim - 2))) for operand in (x, y))
-    if y.ndim == 2 and x.ndim > 2 and x.flags.c_contiguous:
+def _batched(x: NDArray, y: NDArray) -> NDArray:
+    """x @ y in float32 where one of them has batch axes."""
+    a, b = _matrix(x), _matrix(y)
+    if b.ndim == 2 and a.flags.c_contiguous:
         # One large product instead of one per batch.
-        product = (x.reshape(-1, x.shape[-1]) @ y).reshape(*x.shape[:-1], y.shape[-1])
+        product = (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
     else:
-        product = x @ y
-    shape = (*batch, *product.shape[-2:])
-    return product if product.shape == shape else np.broadcast_to(product, shape)
+        product = a @ b
+    if a.shape == x.shape and b.shape == y.shape:
+        return product
+    return np.broadcast_to(product, np.broadcast_shapes(x.shape[:-2], y.shape[:-2]) + product.shape[-2:])
 
 
 def _silu(x: NDArray, out: NDArray) -> None:
@@ -271,10 +282,8 @@ def _reciprocal_root(mean_square: NDArray, eps: float) -> NDArray:
 
 def _finish(total: NDArray, x: NDArray, axes: Axes, keepdims: bool) -> NDArray:
     """A reduction with its axes kept, rounded to x's dtype and brought into the shape that was asked for."""
-    if not keepdims:
-        total = total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
     rounded: NDArray = total.astype(x.dtype, copy=False)
-    return rounded
+    return rounded if keepdims else rounded.squeeze(axes)
 
 
 BACKEND: Backend = CpuBackend()

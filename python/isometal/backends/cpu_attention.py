@@ -45,9 +45,9 @@ def attention(q: NDArray, k: NDArray, v: NDArray, scale: float, mask: Literal["c
     elif mask is not None:
         mask5 = np.broadcast_to(mask, (batch, heads, queries, keys)).reshape(*grouped, keys)
 
-    keys_per_block = min(keys, KEYS)
+    # Few queries: long blocks of keys, and many heads in one batched product. Many queries: one head at a time.
+    keys_per_block = min(keys, max(KEYS, SCORES // (group * queries)))
     queries_per_block = min(queries, max(1, SCORES // (keys_per_block * group)))
-    # Few queries: many heads in one batched product. Many queries: one head at a time.
     room = max(1, SCORES // (keys_per_block * group * queries_per_block))
     heads_per_block, batches_per_block = min(kv_heads, room), min(batch, max(1, room // kv_heads))
     for b in range(0, batch, batches_per_block):
@@ -64,8 +64,9 @@ def attention(q: NDArray, k: NDArray, v: NDArray, scale: float, mask: Literal["c
                     values,
                     scale,
                     None if mask5 is None else mask5[rows],
-                    i + keys - queries if causal else None,
+                    i + keys - queries if causal else keys,
                     may_skip,
+                    keys_per_block,
                 )
     return out
 
@@ -76,41 +77,45 @@ def _query_block(
     v: NDArray,
     scale: float,
     mask: NDArray | None,
-    diagonal: int | None,
+    diagonal: int,
     may_skip: bool,
+    step: int,
 ) -> NDArray:
-    """One block of queries (b, h, group, n, D) against all keys: float32 (b, h, group, n, Dv).
+    """One block of queries (b, h, group, n, D) against all keys, ``step`` at a time: float32 (b, h, group, n, Dv).
 
-    kt (b, h, D, Tkv), v (b, h, Tkv, Dv), mask (b, h, group, n, Tkv). Row i sees keys up to i + ``diagonal`` where
-    that is given; blocks beyond the last row's are left out where they can have no weight and ``may_skip``.
+    kt (b, h, D, Tkv), v (b, h, Tkv, Dv), mask (b, h, group, n, Tkv). Row i sees keys up to i + ``diagonal``;
+    blocks beyond the last row's are left out where they can have no weight and ``may_skip``.
     """
     batch, heads, group, n, depth = q.shape
     keys = kt.shape[-1]
     # The heads of a group share their keys, so their queries are rows of one product.
     rows = np.multiply(q, np.float32(scale), dtype=np.float32).reshape(batch, heads, group * n, depth)
-    top = np.full((batch, heads, group * n, 1), -np.inf, np.float32)
-    total = np.zeros_like(top)
-    out = np.zeros((batch, heads, group * n, v.shape[-1]), np.float32)
-    for start in range(0, keys, KEYS):
-        end = min(start + KEYS, keys)
-        if may_skip and diagonal is not None and start > n - 1 + diagonal and (top > _WEIGHTLESS).all():
+    top = total = out = np.empty(
+        0
+    )  # running maximum, sum of weights and weighted sum of values; set by the first block
+    for start in range(0, keys, step):
+        end = min(start + step, keys)
+        hidden = end - 1 > diagonal
+        if hidden and start and may_skip and start > n - 1 + diagonal and (top > _WEIGHTLESS).all():
             break
         scores = rows @ kt[..., start:end]
         view = scores.reshape(batch, heads, group, n, end - start)
         if mask is not None:
             _apply(mask[..., start:end], view)
-        if diagonal is not None and end - 1 > diagonal:
-            np.copyto(view, _MASKED, where=np.arange(start, end) > np.arange(n)[:, None] + diagonal)
-        new_top = np.maximum(top, scores.max(axis=-1, keepdims=True))
+        if hidden:
+            np.copyto(view, _MASKED, where=~np.tri(n, end - start, diagonal - start, dtype=np.bool_))
+        new_top = scores.max(axis=-1, keepdims=True)
+        if start:
+            np.maximum(top, new_top, out=new_top)
         # Where all scores so far are -inf the weights are 0, not exp(-inf + inf).
-        shift = np.where(new_top == -np.inf, np.float32(0), new_top)
+        shift = np.maximum(new_top, _MASKED)
         scores -= shift
         np.exp(scores, out=scores)
         if start:
             decay = np.exp(top - shift)
             total *= decay
-            out *= decay
             total += scores.sum(axis=-1, keepdims=True)
+            out *= decay
             out += scores @ v[:, :, start:end]
         else:
             total = scores.sum(axis=-1, keepdims=True)

@@ -14,8 +14,8 @@ import numpy as np
 from isometal.backends.base import Axes, NDArray
 from isometal.dtypes import float32
 
-#: Elements per block: the float32 temporaries of a kernel together fit in a core's L2 cache.
-BLOCK = 1 << 14
+#: Elements per block (256 KiB of float32): the temporaries of a kernel together fit in a core's L2 cache.
+BLOCK = 1 << 16
 
 #: Longest run of additions one after another in `accurate_sum`: its error stays near 1e-6 of the sum of magnitudes.
 _RUN = 1024
@@ -122,11 +122,12 @@ def accurate_sum(x: NDArray, axes: Axes) -> NDArray:
     NumPy adds pairwise along the innermost axis, one after another along the others, where the error grows with the
     count. Here a longer run is cut into pieces of about _RUN and the sums of the pieces are added in float64.
     """
-    inner = min(range(x.ndim), key=lambda axis: abs(x.strides[axis]), default=0)
+    if x.size <= _RUN or (len(axes) == x.ndim and x.flags.forc):
+        return np.add.reduce(x, axis=axes, dtype=np.float32, keepdims=True)
+    inner = min(range(x.ndim), key=lambda axis: abs(x.strides[axis]))
     outer = [axis for axis in axes if axis != inner]
     run = math.prod(x.shape[axis] for axis in outer)
-    pairwise = len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous)
-    if run <= _RUN or pairwise:
+    if run <= _RUN:
         return np.add.reduce(x, axis=axes, dtype=np.float32, keepdims=True)
     axis = max(outer, key=lambda axis: x.shape[axis])
     length = x.shape[axis]

@@ -27,10 +27,8 @@ def rope(
     of the first row, an int or one per x.shape[0]. ``freqs`` (dims / 2,) holds the wavelengths base**(2 i / dims).
     """
     half = dims // 2
-    if freqs is None:
-        theta = scale * np.exp(np.arange(half) * (-2.0 / dims * np.log(base)))
-    else:
-        theta = scale / freqs.astype(np.float64)
+    wavelengths = base ** (np.arange(half) * (2.0 / dims)) if freqs is None else freqs.astype(np.float64)
+    theta = scale / wavelengths
     cos, sin = _turns(offset, x.shape[-2], theta)
     if cos.ndim == 3:
         # One table per batch, the same for everything between batch and position.
@@ -41,7 +39,8 @@ def rope(
     wide = to_float32(x)
     a, b = wide[..., first], wide[..., second]
     out = np.empty(x.shape, np.float32)
-    out[..., dims:] = wide[..., dims:]
+    if dims < x.shape[-1]:
+        out[..., dims:] = wide[..., dims:]
     turned = a * cos
     product = b * sin
     np.subtract(turned, product, out=out[..., first])
@@ -58,14 +57,12 @@ def _turns(offset: int | NDArray, length: int, theta: NDArray) -> tuple[NDArray,
     the rows between are its products with exp(i t theta), t < _STRIDE, which costs a tenth and errs by 1e-15.
     """
     start = np.asarray(offset, np.float64)[..., None]
-    inner = min(length, _STRIDE)
-    outer = -(-length // inner) if length else 0
-    coarse = _cis((start + np.arange(outer) * float(_STRIDE))[..., None] * theta)
-    if inner <= 1:
-        turns = coarse[..., :length, :]
-    else:
-        fine = _cis(np.arange(inner)[:, None] * theta)
-        turns = (coarse[..., :, None, :] * fine).reshape(*coarse.shape[:-2], -1, theta.size)[..., :length, :]
+    if length <= 2 * _STRIDE:
+        angle = (start + np.arange(length))[..., None] * theta
+        return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    coarse = _cis((start + np.arange(0, length, _STRIDE))[..., None] * theta)
+    fine = _cis(np.arange(_STRIDE)[:, None] * theta)
+    turns = (coarse[..., :, None, :] * fine).reshape(*start.shape[:-1], -1, theta.size)[..., :length, :]
     return turns.real.astype(np.float32), turns.imag.astype(np.float32)
 
 
