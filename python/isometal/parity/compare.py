@@ -164,27 +164,24 @@ def error_ratio(rms: float, rms_mlx: float | None) -> float | None:
     return rms / rms_mlx if rms_mlx > 0 else math.inf
 
 
-def attribute(results: Mapping[str, NDArray], truth: Truth, tolerance: Tolerance) -> str | None:
-    """The one backend of ``results`` that is the odd one out against float64, or None.
+def attribute(metrics: Mapping[str, Metrics | None], truth: Truth) -> str | None:
+    """The one backend that is the odd one out against float64, or None.
+
+    metrics  what `compare` found for each backend, None where there was nothing to compare (MismatchError)
 
     It is the only one that fails; or, where all pass, the only one whose RMS error is ODD_ONE_OUT_FACTOR times that of
-    every other (and of the rounding to the dtype, below which nobody can be). Needs results of two backends or more.
+    every other (and of the rounding to the dtype, below which nobody can be). Needs two backends or more.
     """
-    if len(results) < 2:
+    if len(metrics) < 2:
         return None
-    metrics: dict[str, Metrics | None] = {}
-    for backend, result in results.items():
-        try:
-            metrics[backend] = compare(result, truth, tolerance, backend)
-        except MismatchError:
-            metrics[backend] = None
     failed = [backend for backend, found in metrics.items() if found is None or not found.passed]
     if failed:
         return failed[0] if len(failed) == 1 else None
-    ideal = _rounding_rms(truth)
     rms = sorted((found.rms, backend) for backend, found in metrics.items() if found is not None)
     (second, _), (worst, name) = rms[-2], rms[-1]
-    return name if worst > ODD_ONE_OUT_FACTOR * max(second, ideal) else None
+    if worst <= ODD_ONE_OUT_FACTOR * second:
+        return None
+    return name if worst > ODD_ONE_OUT_FACTOR * _rounding_rms(truth) else None
 
 
 def _rounding_rms(truth: Truth) -> float:
