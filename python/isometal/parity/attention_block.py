@@ -150,7 +150,8 @@ def evaluate(case: GoldenCase) -> dict[str, NDArray]:
 
 def _split(projected: NDArray, config: Config) -> NDArray:
     batch, length, width = projected.shape
-    return projected.reshape(batch, length, width // config.head_dim, config.head_dim).transpose(0, 2, 1, 3)
+    heads = projected.reshape(batch, length, width // config.head_dim, config.head_dim)
+    return np.asarray(heads.transpose(0, 2, 1, 3))
 
 
 def _rotate(t: NDArray, positions: NDArray, config: Config) -> NDArray:

@@ -88,10 +88,13 @@ def judge(case: GoldenCase, result: NDArray, backend: str) -> Outcome:
     tolerance = OPS[case.op].tolerance[truth.dtype]
     try:
         of_golden = compare(case.result, truth, tolerance, "mlx")
+    except MismatchError as error:
+        return Outcome("failed", f"the golden itself against float64: {error}")
+    try:
         against_golden = compare_with_golden(result, case.result, truth, tolerance)
         against_truth = compare(result, _grant_mlx(case.result, truth, tolerance), tolerance, backend)
     except MismatchError as error:
-        return Outcome("failed", str(error))
+        return Outcome("failed", f"against MLX's golden: {error}")
     return verdict(against_golden, against_truth, of_golden)
 
 
