@@ -65,7 +65,7 @@ class Reporter:
         if outcome.status == "failed":
             self._failed += 1
             if self._failed <= SHOWN_FAILURES and not self._quiet:
-                self._console.print(_failure_line(check.id, outcome.message))
+                self._console.print(_failure_line(check.id, outcome.message), soft_wrap=True)
         if self._progress is not None:
             cell = f"{check.op} {check.dtype} {check.backend} {check.kind}"
             self._progress.update(self._task, advance=1, description=f"{cell:<46.46}")
