@@ -25,6 +25,8 @@ _LOG = pytest.StashKey[BenchLog]()
 
 @pytest.fixture(scope="session")
 def bench_log(pytestconfig: pytest.Config) -> BenchLog:
+    if hasattr(pytestconfig, "workerinput"):
+        raise pytest.UsageError("[benchmark] processes side by side time each other's work; run without -n.")
     log = pytestconfig.stash[_LOG]
     log.ceilings = timing.machine_ceilings()
     return log
@@ -32,8 +34,6 @@ def bench_log(pytestconfig: pytest.Config) -> BenchLog:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LOG] = BenchLog()
-    if config.getoption("numprocesses", default=None):
-        raise pytest.UsageError("[benchmark] what is timed against each other shares one process; run without -n.")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

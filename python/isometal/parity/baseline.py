@@ -126,7 +126,7 @@ def write(path: Path, rows: Iterable[Row]) -> None:
     """Write a baseline whole or not at all, one line per row so that two can be compared with diff. Raises OSError."""
     lines = ",\n".join(f"    {json.dumps(key)}: {_encode(of)}" for key, of in sorted(figures(rows).items()))
     head = {"format": FORMAT, "format_version": FORMAT_VERSION, "environment": environment()}
-    text = json.dumps(head, indent=2).rstrip("}\n") + "\n  },\n" + f'  "rows": {{\n{lines}\n  }}\n}}\n'
+    text = json.dumps(head, indent=2).rstrip("} \n") + "\n  },\n" + f'  "rows": {{\n{lines}\n  }}\n}}\n'
     write_atomic(path, text.encode())
 
 
