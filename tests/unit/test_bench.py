@@ -71,12 +71,20 @@ def test_participants_take_turns_in_alternating_order(monkeypatch: pytest.Monkey
 def test_fast_participants_take_more_turns_next_to_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock(monkeypatch)
     calls = {"slow": clock.participant("slow", 0.04), "fast": clock.participant("fast", 0.0005)}
-    timings = timing.interleave(calls, budget=0.0)
+    timings = timing.interleave(calls, budget=0.5)
+    rounds = len(timings["slow"].rounds)
+    assert len(timings["fast"].rounds) == rounds
     assert timings["slow"].best == pytest.approx(0.04)
     assert timings["fast"].best == pytest.approx(0.0005)
     # One call to plan by; the fast one is called twice, and before each turn once more, untimed.
-    assert clock.log.count("slow") == 1 + timing.MIN_ROUNDS
-    assert clock.log.count("fast") == 2 + 2 * timing.TURNS_PER_ROUND * timing.MIN_ROUNDS
+    assert clock.log.count("slow") == 1 + rounds
+    assert clock.log.count("fast") == 2 + 2 * timing.TURNS_PER_ROUND * rounds
+
+
+def test_more_turns_never_break_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch)
+    timing.interleave({"slow": clock.participant("slow", 0.04), "fast": clock.participant("fast", 0.0005)}, budget=0.0)
+    assert clock.log.count("fast") == 2 + 2 * timing.MIN_ROUNDS
 
 
 def test_tiny_calls_are_timed_in_turns_that_the_clock_can_see(monkeypatch: pytest.MonkeyPatch) -> None:

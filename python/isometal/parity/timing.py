@@ -26,8 +26,8 @@ TURN = 2e-4
 #: and let other threads go to sleep; one call restores what the participant finds when it runs alone (512 x 512
 #: float32 np.matmul after MLX's: 15 % too slow without).
 WARM_UP_BELOW = 5e-3
-#: Next to a slow participant the fast ones take up to this many turns in a round, within a quarter of its time: what
-#: costs little to repeat is not left to the few rounds that the slow one leaves time for.
+#: Next to a slow participant the fast ones take up to this many turns in a round, within a quarter of its time and
+#: their part of the budget: what costs little to repeat is not left to the few rounds that the slow one allows.
 TURNS_PER_ROUND = 8
 #: Rounds per measurement, whatever the budget. Three, because the spread compares three parts.
 MIN_ROUNDS, MAX_ROUNDS = 3, 60
@@ -78,7 +78,7 @@ def interleave(participants: Mapping[str, Call], budget: float) -> dict[str, Tim
     always follows the same one. Whatever the budget, every participant gets one untimed call and MIN_ROUNDS rounds.
     """
     with _no_garbage_collection():
-        plans = _plans(participants)
+        plans = _plans(participants, budget)
         samples: dict[str, list[float]] = {name: [] for name in participants}
         order = list(participants)
         end = perf_counter() + budget
@@ -100,14 +100,15 @@ class _Plan:
     warm: bool
 
 
-def _plans(participants: Mapping[str, Call]) -> dict[str, _Plan]:
+def _plans(participants: Mapping[str, Call], budget: float) -> dict[str, _Plan]:
     sizes = {name: _turn_size(call) for name, call in participants.items()}
     slowest = max(calls * seconds for calls, seconds in sizes.values())
+    allowance = min(slowest / 4, budget / MIN_ROUNDS / len(participants))
     plans = {}
     for name, (calls, seconds) in sizes.items():
         warm = seconds < WARM_UP_BELOW
         cost = (calls + warm) * seconds
-        plans[name] = _Plan(max(1, min(TURNS_PER_ROUND, int(slowest / 4 / max(cost, 1e-9)))), calls, warm)
+        plans[name] = _Plan(max(1, min(TURNS_PER_ROUND, int(allowance / max(cost, 1e-9)))), calls, warm)
     return plans
 
 
