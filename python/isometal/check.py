@@ -185,11 +185,17 @@ def _flag(op: str, name: str, value: object) -> bool:
 
 # -- elementwise ----------------------------------------------------------------------------------------------------
 def binary(op: str, a: object, b: object) -> tuple[Backend, Data, Data]:
-    # The common call, two Arrays of one backend, dtype and shape, needs no more than this.
-    if type(a) is Array and type(b) is Array and a._backend is b._backend:
-        x, y = a._data, b._data
-        if x.dtype == y.dtype and x.shape == y.shape:
-            return a._backend, x, y
+    # The common calls, two Arrays or two native arrays of one backend, dtype and shape, need no more than this.
+    backend: Backend
+    if type(a) is Array and type(b) is Array:
+        backend, x, y = a._backend, a._data, b._data
+        if backend is b._backend and x.dtype == y.dtype and x.shape == y.shape:
+            return backend, x, y
+    elif type(a) is type(b):
+        backend, x, y = selection.current(), cast("Data", a), cast("Data", b)
+        plain = type(a) is backend.native and x.dtype == y.dtype and x.shape == y.shape
+        if plain and dtypes.is_supported(backend.dtype(x)):
+            return backend, x, y
     backend = common_backend(op, a, b)
     x, y = _promoted(op, backend, (a, b), ALL_DTYPES)
     _broadcast(op, backend.shape(x), backend.shape(y))

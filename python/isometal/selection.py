@@ -122,7 +122,11 @@ def default() -> Default:
 def current() -> Backend:
     """The default backend itself: the hot path of ops without an `Array` among their operands."""
     chosen = _chosen.get()
-    return _loaded[chosen] if chosen is not None else get(default().name)
+    if chosen is not None:
+        return _loaded[chosen]
+    if _machine_default is None or any(variable in os.environ for variable in ENVIRONMENT):
+        return get(default().name)
+    return get(_machine_default.name)
 
 
 def forget_machine_default() -> None:
@@ -154,14 +158,20 @@ def _find_machine_default() -> Default:
     compiled = _compiled_default()
     if compiled is not None:
         return Default(compiled, "compiled into this build")
-    from isometal import qualification
-
-    if qualification.current() is not None and unavailable("metal") is None:
+    if _metal_is_qualified():
         return Default("metal", "a qualification recorded on this machine")
     why_not_mlx = unavailable("mlx")
     if why_not_mlx is None:
         return Default("mlx", "MLX can be imported")
     return Default("cpu", f"no other backend can run: {why_not_mlx}")
+
+
+def _metal_is_qualified() -> bool:
+    """A qualification counts for the device that it was recorded for, where that device runs now."""
+    from isometal import qualification
+
+    found = qualification.current()
+    return found is not None and unavailable("metal") is None and found.covers(get("metal").device())
 
 
 def _compiled_default() -> str | None:

@@ -26,6 +26,8 @@ class Backend(Protocol):
     """A backend. One object per process, stateless to its callers, safe to call from several threads."""
 
     name: str
+    #: The type of its data: an operand of exactly this type needs no conversion.
+    native: type
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:

@@ -39,6 +39,7 @@ class CpuBackend:
     """The 20 ops on `numpy.ndarray`."""
 
     name = "cpu"
+    native: type = np.ndarray
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:

@@ -62,6 +62,7 @@ class MlxBackend:
     """The 20 ops on `mlx.core.array`."""
 
     name = "mlx"
+    native: type = mx.array
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:
