@@ -42,7 +42,8 @@ def ulp_distance(x: NDArray, t: NDArray, dtype: str) -> NDArray:
 def compare(result: NDArray, truth: Truth, tolerance: Tolerance, backend: str) -> Metrics:
     """How far ``result`` of ``backend`` is from ``truth``, against the bound of ``tolerance``.
 
-    - rule exact: the target is the truth rounded once to the dtype, and zeros must agree in sign, as IEEE 754 says.
+    - rule exact: the target is the truth rounded once to the dtype, and zeros must agree in sign, as IEEE 754
+      says, unless the truth leaves it open (``signed_zeros``).
     - other rules: the target is the float64 truth. The bound is never below the error of rounding the truth itself,
       which no result of that dtype can beat (it matters where results are subnormal), and it is widened by
       ``truth.mlx_slack`` for the backend mlx only.
@@ -82,7 +83,8 @@ def _compare_floats(result: NDArray, truth: Truth, tolerance: Tolerance, backend
     mismatch = (np.isnan(x) != np.isnan(rounded)) | ((np.isinf(x) | np.isinf(rounded)) & (x != rounded))
     mismatch &= ~(np.isnan(x) & np.isnan(rounded))
     if exact:
-        mismatch |= (x == 0) & (rounded == 0) & (np.signbit(x) != np.signbit(rounded))
+        if truth.signed_zeros:
+            mismatch |= (x == 0) & (rounded == 0) & (np.signbit(x) != np.signbit(rounded))
     elif np.any(mismatch):
         mismatch &= ~_overflow_within_bound(x, target, bound, dtype)
 

@@ -68,12 +68,14 @@ class Truth:
     magnitude  sum of magnitudes per element (same shape as value), for the rule "magnitude"
     mlx_slack  absolute error per element that MLX's own float32 algorithm is known to add, from a formula with its
                source; it widens the bound of the mlx backend only, never of our own code
+    signed_zeros  False where -0 and +0 are equally right although the rule is exact: max of the two, the mask
     """
 
     value: NDArray
     dtype: str
     magnitude: NDArray | None = None
     mlx_slack: NDArray | None = None
+    signed_zeros: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Metrics:
     rms: float
     bound_ratio: float
     worst_index: tuple[int, ...] | None
-    #: Elements whose NaN, +inf or -inf pattern differs from the truth's.
+    #: Elements whose NaN, +inf or -inf pattern differs from the truth's, or under the rule exact the sign of zero.
     pattern_mismatches: int
     #: RMS error divided by MLX's on the same inputs; None where MLX did not run or both are exact.
     error_ratio_to_mlx: float | None = None

@@ -79,6 +79,11 @@ def _huge(shape: Shape, form: Format, rng: Rng) -> NDArray:
     return _signs(shape, rng) * form.max * rng.uniform(0.25, 1.0, shape)
 
 
+def _big(shape: Shape, form: Format, rng: Rng) -> NDArray:
+    """Up to half the largest number, so that twice a value still fits."""
+    return _signs(shape, rng) * form.max * rng.uniform(0.125, 0.5, shape)
+
+
 def _large(shape: Shape, form: Format, rng: Rng) -> NDArray:
     """Large, yet the sum of thousands of squares fits float32, and the sum of thousands of values the dtype."""
     limit = 30.0 if form.max < 1e5 else 1e15
@@ -238,6 +243,7 @@ _CLASSES: dict[str, tuple[_Floats, _Integers]] = {
     "wide": (_wide, _int_huge),
     "tiny": (_tiny, _between(-1, 1)),
     "huge": (_huge, _int_huge),
+    "big": (_big, _int_huge),
     "large": (_large, _between(-(2**20), 2**20)),
     "denormal": (_denormal, _between(-1, 1)),
     "zeros": (_zeros, _int_constant(0)),

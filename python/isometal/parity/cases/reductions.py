@@ -13,10 +13,9 @@ _SUM_VALUES = (
     "uniform", "positive", "spread", "tiny", "large", "denormal", "zeros", "ones", "nonfinite", "ties", "ramp",
     "alternating", "offset",
 )  # fmt: skip
-#: Without zeros: the maximum of -0 and +0 may be either.
 _MAX_VALUES = (
-    "uniform", "spread", "wide", "tiny", "huge", "large", "denormal", "ones", "special", "nonfinite", "ties", "ramp",
-    "alternating", "extremes", "neginf-rows",
+    "uniform", "spread", "wide", "tiny", "huge", "large", "denormal", "zeros", "ones", "special", "nonfinite", "ties",
+    "ramp", "alternating", "extremes", "neginf-rows",
 )  # fmt: skip
 _INT_VALUES = ("huge", "extremes", "zeros", "ones", "ramp", "large", "ties")
 
