@@ -128,6 +128,9 @@ class CpuBackend:
             return rowwise(_softmax_rows, x)
         if x.size == 0:
             return x
+        if x.ndim == 0:
+            # NumPy makes scalars of 0-d intermediate results, and those cannot be written to.
+            return self.softmax(x.reshape(1), (0,), precise).reshape(())
         wide = to_float32(x)
         e = wide - np.maximum.reduce(wide, axis=axes, keepdims=True)
         np.exp(e, out=e)

@@ -71,13 +71,17 @@ def to_float32(x: NDArray) -> NDArray:
 
 def unrepeated(x: NDArray, axes: int) -> NDArray:
     """x with each of its first ``axes`` axes that only repeats (stride 0) cut to length 1."""
-    if 0 not in x.strides[:axes]:
+    # The strides of an array without elements say nothing.
+    if x.size == 0 or 0 not in x.strides[:axes]:
         return x
     return x[tuple(slice(1) if stride == 0 else slice(None) for stride in x.strides[:axes])]
 
 
 def elementwise(kernel: Kernel, x: NDArray) -> NDArray:
     """``kernel`` over x in blocks; half precision is widened to float32 and the result rounded once."""
+    if x.ndim == 0:
+        # NumPy makes scalars of 0-d intermediate results, and those cannot be written to.
+        return elementwise(kernel, x.reshape(1)).reshape(())
     if x.size <= BLOCK:
         return _whole(kernel, x)
     out = np.empty(x.shape, x.dtype)
