@@ -21,9 +21,14 @@ from isometal.parity.evidence import Selected
 
 BACKENDS = ("cpu", "mlx")
 
-pytestmark = pytest.mark.skipif(
-    any(selection.unavailable(name) for name in BACKENDS), reason="MLX is not installed: faults are told apart by two"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        any(selection.unavailable(name) for name in BACKENDS),
+        reason="MLX is not installed: faults are told apart by two",
+    ),
+    # Wrong arithmetic warns where the right one does not.
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+]
 
 #: (backend object, its true method) -> the faulty method. Values go through NumPy: the fault is the same anywhere.
 Method = Callable[..., Any]
