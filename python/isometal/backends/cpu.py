@@ -96,8 +96,8 @@ class CpuBackend:
     @quiet
     def matmul(self, x: NDArray, y: NDArray) -> NDArray:
         if x.ndim < 2 or y.ndim < 2:
-            # A vector that is not contiguous is copied too: BLAS reads no negative strides.
-            a, b = (_matrix(z) if z.ndim > 1 else np.ascontiguousarray(z, np.float32) for z in (x, y))
+            # A vector that is not contiguous is copied: BLAS reads no negative strides.
+            a, b = (for_blas(to_float32(z)) if z.ndim > 1 else np.ascontiguousarray(z, np.float32) for z in (x, y))
             product = a @ b
         elif x.ndim == y.ndim == 2:
             product = for_blas(to_float32(x)) @ for_blas(to_float32(y))

@@ -105,6 +105,9 @@ def rowwise(kernel: Kernel, x: NDArray) -> NDArray:
 
 
 def _whole(kernel: Kernel, x: NDArray) -> NDArray:
+    if x.ndim == 0:
+        # Ufuncs turn 0-d arrays into scalars, which a kernel cannot write to.
+        return _whole(kernel, x.reshape(1)).reshape(())
     wide = to_float32(x)
     out = np.empty(x.shape, np.float32)
     if x.size:
