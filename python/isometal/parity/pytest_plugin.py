@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if not config.getoption("--benchmark") and collection_path == config.rootpath / _BENCH:
+    bench = config.rootpath / _BENCH
+    if not config.getoption("--benchmark") and bench in (collection_path, *collection_path.parents):
         return True
     return None
 
