@@ -79,9 +79,6 @@ def unrepeated(x: NDArray, axes: int) -> NDArray:
 
 def elementwise(kernel: Kernel, x: NDArray) -> NDArray:
     """``kernel`` over x in blocks; half precision is widened to float32 and the result rounded once."""
-    if x.ndim == 0:
-        # NumPy makes scalars of 0-d intermediate results, and those cannot be written to.
-        return elementwise(kernel, x.reshape(1)).reshape(())
     if x.size <= BLOCK:
         return _whole(kernel, x)
     out = np.empty(x.shape, x.dtype)
