@@ -44,7 +44,7 @@ def test_parity_ids() -> None:
 
 
 def test_seed_and_profile_are_shown_and_chosen() -> None:
-    _, text = _collect("tests/parity/test_parity.py", "-k", "no-such-check", "-v")
+    _, text = _collect("tests/native/test_core_stub.py", "-v")
     assert "isometal: parity seed 20261122, profile ci" in text
     _, text = _collect(
         "tests/parity/test_parity.py", "-k", "no-such-check", "-v", "--parity-seed=7", "--parity-profile=deep"
