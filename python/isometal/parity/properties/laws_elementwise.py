@@ -131,6 +131,16 @@ def _divided_by_itself(t: Trial) -> None:
     t.within(im.divide(x, y), np.ones(values.shape), t.allowed(t.truth(values, values)), "x / x = 1")
 
 
+def _divided_by_one(t: Trial) -> None:
+    # The truth is x, integers converted to float32.
+    values = t.numbers(t.shape(), ANY)
+    one = np.ones_like(values)
+    expected = t.truth(values, one)
+    result = im.divide(t.place(values, t.layout()), t.array(one))
+    converted = real(values) if t.floating else real(values.astype(np.float32))
+    t.within(result, converted, t.allowed(expected), "x / 1 = x")
+
+
 def _multiplied_back(t: Trial) -> None:
     # q = (a / b)(1 + d) with |d| <= 2u, one unit in the last place of a normal quotient; the product rounds once more:
     # |q b - a| <= |a| ((1 + 2u)(1 + u) - 1) = |a| (3u + 2u^2). Values in [1/4, 4]: all is normal.
@@ -206,6 +216,7 @@ LAWS = {
     ),
     "divide": (
         *_COMMON,
+        Law("divided-by-one", _divided_by_one),
         Law("divided-by-itself", _divided_by_itself, FLOATING),
         Law("multiplied-back", _multiplied_back, FLOATING),
         Law("quotient-sign", _quotient_sign, FLOATING),

@@ -64,6 +64,7 @@ ADD = (
     Row("wraps", lambda x: im.add(x([UINT_MAX, UINT_MAX]), x([1, 3])), [0, 2], dtypes=("uint32",)),
     Row("beyond-float64", lambda x: im.add(x([2**53]), x([1])), [2**53 + 1], dtypes=("int64",)),
     Row("or", lambda x: im.add(x([F, F, T, T]), x([F, T, F, T])), [F, T, T, T], dtypes=BOOL),
+    Row("or-empty", lambda x: im.add(x(EMPTY), x([T, F, T])), EMPTY, dtypes=BOOL),
     Row("or-broadcast", lambda x: im.add(x([[F], [T]]), x([F, T, F])), [[F, T, F], [T, T, T]], dtypes=BOOL),
     # Exactly representable results, so that only the dtype can go wrong.
     Row("with-bfloat16", lambda x: im.add(x([1, 2]), x([0.5, 0.25], "bfloat16")), [1.5, 2.25], "float32", ("float16",)),
