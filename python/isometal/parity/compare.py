@@ -137,7 +137,9 @@ def _overflow_within_bound(x: NDArray, t: NDArray, bound: NDArray, dtype: str) -
 
 def _metrics(error: NDArray, ulps: NDArray, ratio: NDArray, t: NDArray, mismatch: NDArray) -> Metrics:
     relative = np.zeros(error.shape)
-    np.divide(error, np.abs(t), out=relative, where=t != 0)
+    with np.errstate(over="ignore"):
+        # A truth below 1e-300 can make this infinite; it is a figure to read, not one that decides.
+        np.divide(error, np.abs(t), out=relative, where=t != 0)
     mismatches = int(np.count_nonzero(mismatch))
     # A wrong pattern outranks any finite error.
     worst = int(np.argmax(mismatch if mismatches else ratio))

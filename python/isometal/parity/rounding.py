@@ -79,7 +79,8 @@ def round_by_quantum(x: NDArray, dtype: str) -> NDArray:
     finite = np.isfinite(x)
     safe = np.where(finite, x, 0.0)
     quantum = _spacing(safe, form)
-    rounded = np.rint(safe / quantum) * quantum
+    with np.errstate(over="ignore"):
+        rounded = np.rint(safe / quantum) * quantum
     rounded = np.where(np.abs(rounded) > form.max, np.copysign(np.inf, safe), rounded)
     # rint keeps the sign of zero; so does the product.
     return np.asarray(np.where(finite, rounded, x))

@@ -6,7 +6,6 @@ import numpy as np
 
 from isometal.parity.definitions.common import UNIT32, Inputs, Params, finite, real
 from isometal.parity.model import NDArray, Truth
-from isometal.parity.rounding import FORMATS
 
 
 def rope(inputs: Inputs, params: Params) -> Truth:
@@ -32,24 +31,16 @@ def rope(inputs: Inputs, params: Params) -> Truth:
     value[..., first] = x1 * np.cos(angle) - x2 * np.sin(angle)
     value[..., second] = x1 * np.sin(angle) + x2 * np.cos(angle)
     slack = np.zeros(x.shape)
-    slack[..., first], slack[..., second] = _slack(x1, x2, angle, inverse, freqs is None, operand.dtype.name)
+    slack[..., first] = slack[..., second] = _slack(np.hypot(x1, x2), angle, inverse, freqs is None)
     return Truth(value, operand.dtype.name, mlx_slack=slack)
 
 
-def _slack(
-    x1: NDArray, x2: NDArray, angle: NDArray, inverse: NDArray, computed: bool, dtype: str
-) -> tuple[NDArray, NDArray]:
-    """What the algorithm of `mlx.core.fast.rope` (mlx/fast.cpp, rope, fallback) adds to the error of the two outputs.
+def _slack(length: NDArray, angle: NDArray, inverse: NDArray, computed: bool) -> NDArray:
+    """What the angles of `mlx.core.fast.rope` (mlx/fast.cpp, rope, fallback) add to the error of a pair of ``length``.
 
-    Angles are position * inverse frequency in float32, and the inverse frequency exp(-i * (ln(base) / half)): two
-    roundings of the exponent, scaled by its size, two units for exp, one each for position and product. An angle that
-    is off by d moves the rotated pair by at most d times its length. With 16 bits cosine, sine and both products are
-    rounded to the dtype before they are added.
+    They are position * inverse frequency in float32, and the inverse frequency exp(-i * (ln(base) / half)): two
+    roundings of the exponent, scaled by its size, two units for exp, one each for position and product; or with freqs
+    one each for reciprocal, position and product. An angle off by d moves the pair by at most d times its length.
     """
     units = 2.0 * np.abs(np.log(inverse)) + 4.0 if computed else np.full(inverse.shape, 3.0)
-    turned = np.minimum(np.abs(angle) * units * UNIT32, 2.0) * np.hypot(x1, x2)
-    rounding = 0.0 if dtype == "float32" else 2.0 * FORMATS[dtype].unit_roundoff
-    cos, sin = np.abs(np.cos(angle)), np.abs(np.sin(angle))
-    one = turned + rounding * (np.abs(x1) * cos + np.abs(x2) * sin)
-    two = turned + rounding * (np.abs(x1) * sin + np.abs(x2) * cos)
-    return finite(one), finite(two)
+    return finite(np.minimum(np.abs(angle) * units * UNIT32, 2.0) * length)
