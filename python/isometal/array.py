@@ -94,6 +94,7 @@ class Array:
         return values.copy() if copy else values
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        self.eval()
         return interchange.dlpack_exporter(self._data, kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from isometal.optable import ALL_DTYPES, FLOATING, NUMERIC
 #: Sizes of an axis that every backend can address: MLX's shapes are int32.
 _MAX_EXTENT = 2**31 - 1
 _MAX_ELEMENTS = 2**63 - 1
-#: NumPy before 2.0 stops at 32 dimensions.
+#: NumPy stops at 64 dimensions; nothing has so many, and other array libraries stop here.
 _MAX_NDIM = 32
 
 _GELU: dict[object, GeluApprox] = {"none": "none", "tanh": "tanh", "precise": "tanh", "fast": "fast"}
