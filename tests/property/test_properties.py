@@ -155,7 +155,7 @@ def test_exception_in_a_backend_is_a_failure_with_its_example(monkeypatch: pytes
     monkeypatch.setattr(selection.get("cpu"), "negative", broken)
     outcome = properties.checks("negative", "float32", "cpu", "ci", 1)[1].run()
     assert outcome.status == "failed"
-    assert "RuntimeError: the device is gone Falsifying example: x" in outcome.message
+    assert "RuntimeError: the device is gone Falsifying example: seed of x = " in outcome.message
 
 
 def test_no_example_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

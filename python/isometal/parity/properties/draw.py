@@ -80,8 +80,11 @@ class Draw:
     def flag(self, name: str = "") -> bool:
         return self.choice((False, True), name)
 
-    def rng(self) -> np.random.Generator:
-        return np.random.default_rng(self.integer(0, 0xFFFF))
+    def rng(self, about: str) -> np.random.Generator:
+        """A generator from a drawn seed, which the description of the example names."""
+        seed = self.integer(0, 0xFFFF)
+        self.drawn.append((f"seed of {about}", seed))
+        return np.random.default_rng(seed)
 
     # -- shapes ---------------------------------------------------------------------------------------------------
     def extent(self, low: int = 0, high: int = 33) -> int:
@@ -118,7 +121,7 @@ class Draw:
     def permutation(self, n: int) -> tuple[int, ...]:
         """A permutation of range(n): the order of n drawn keys, so that it shrinks to the identity."""
         if n > 8:
-            return tuple(int(i) for i in self.rng().permutation(n))
+            return tuple(int(i) for i in self.rng("order").permutation(n))
         keys = [self.integer(0, 9) for _ in range(n)]
         return tuple(sorted(range(n), key=keys.__getitem__))
 
@@ -132,9 +135,9 @@ class Draw:
             picked = [self.integer(0, len(palette) - 1) for _ in range(math.prod(shape))]
             made = palette[np.array(picked, np.int64)].reshape(shape)
         elif kind == "palette":
-            made = self.rng().choice(_palette(dtype), shape)
+            made = self.rng(name).choice(_palette(dtype), shape)
         else:
-            made = values.fill(kind, shape, dtype, self.rng())
+            made = values.fill(kind, shape, dtype, self.rng(name))
         made = np.asarray(made)
         self.drawn.append((f"{name} ({kind})", made))
         return made
@@ -142,7 +145,9 @@ class Draw:
     def whole(self, shape: Shape, limit: int, name: str = "x", low: int | None = None) -> NDArray:
         """Whole numbers in [-limit, limit], without the negative ones where the dtype has none."""
         lowest = (0 if self.dtype in ("uint32", "bool") else -limit) if low is None else low
-        made = np.asarray(self.rng().integers(lowest, limit, shape, endpoint=True)).astype(dtypes.BY_NAME[self.dtype])
+        made = np.asarray(self.rng(name).integers(lowest, limit, shape, endpoint=True)).astype(
+            dtypes.BY_NAME[self.dtype]
+        )
         self.drawn.append((f"{name} (whole)", made))
         return made
 

@@ -49,6 +49,9 @@ def seed_of(law: Law, op: str, dtype: str, seed: int) -> int:
 def try_law(law: Law, op: str, dtype: str, backend: str, profile: str, seed: int, *, shrink: bool = True) -> Outcome:
     """Search for a counterexample. Reproducible: the same seed gives the same examples.
 
+    (In a checkout, Hypothesis also tries numbers that it reads in the sources of the modules loaded, so there the
+    modules count too. A counterexample is printed with all that is needed to make it again.)
+
     shrink  look for the simplest counterexample; False stops at the first
 
     facts of the outcome: ``examples``, how many ran (none is a failure), and ``worst_bound_ratio``, the largest error
