@@ -45,6 +45,7 @@ ROWS = {"matmul": (
     Row("rows-reversed", lambda x: im.matmul(x([[1, 2], [3, 4]])[::-1], x([[1], [10]])), [[43], [21]]),
     Row("columns-skipped", lambda x: im.matmul(x([[1, 9, 2], [3, 9, 4]])[:, ::2], x([[1], [10]])), [[21], [43]]),
     Row("no-inner", lambda x: im.matmul(x(np.zeros((2, 0))), x(np.zeros((0, 3)))), [[0, 0, 0], [0, 0, 0]]),
+    Row("no-inner-batch", lambda x: im.matmul(x(np.zeros((2, 1, 0))), x(np.zeros((0, 3)))), np.zeros((2, 1, 3))),
     Row("no-rows", lambda x: im.matmul(x(np.zeros((0, 4))), x(np.zeros((4, 3)))), np.zeros((0, 3))),
     Row("no-columns", lambda x: im.matmul(x(np.zeros((2, 4))), x(np.zeros((4, 0)))), np.zeros((2, 0))),
     Row("no-batch", lambda x: im.matmul(x(np.zeros((0, 2, 3))), x(np.zeros((3, 1)))), np.zeros((0, 2, 1))),
