@@ -228,7 +228,7 @@ def _batched(x: NDArray, y: NDArray) -> NDArray:
     a, b = _matrix(x), _matrix(y)
     if b.ndim == 2 and a.flags.c_contiguous:
         # One large product instead of one per batch.
-        product = (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+        product = (a.reshape(math.prod(a.shape[:-1]), a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
     else:
         product = a @ b
     if a.shape == x.shape and b.shape == y.shape:
