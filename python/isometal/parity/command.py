@@ -6,10 +6,11 @@ import difflib
 import os
 import signal
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def _execute(checks: list[Check], builder: EvidenceBuilder, reporter: shown.Repo
 
     try:
         # What a library prints must not end up between the data on stdout.
-        with reporter, redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with reporter, redirect_stdout(sys.stderr), warnings.catch_warnings(), _scratch():
             # Overflow and invalid operations are what many cases are about.
             warnings.simplefilter("ignore", RuntimeWarning)
             engine.run(checks, on_result)
@@ -103,6 +104,14 @@ def _execute(checks: list[Check], builder: EvidenceBuilder, reporter: shown.Repo
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         return False
     return True
+
+
+@contextmanager
+def _scratch() -> Iterator[None]:
+    """Hypothesis keeps notes in the current directory; a user of the command asked for none."""
+    with tempfile.TemporaryDirectory(prefix="isometal-") as folder:
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
+        yield
 
 
 def _explain(console: Console, verdict: matrix.Verdict) -> None:

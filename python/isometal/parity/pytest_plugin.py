@@ -29,7 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--parity-profile", choices=("ci", "deep"), default="ci", help="how many parity cases and examples")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-profile", default=None) in ("ci", "deep"):
+        # Before Hypothesis's own plugin looks for it.
+        from isometal.parity.properties import register_profiles
+
+        register_profiles()
     asked_for_paths = config.args_source is pytest.Config.ArgsSource.ARGS
     if config.getoption("--benchmark") and not asked_for_paths:
         folder = config.rootpath / _BENCH
