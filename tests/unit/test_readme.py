@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from isometal import selection
+import isometal as im
 from isometal.optable import OPS
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +21,8 @@ def test_the_example_runs() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(example, "README.md", "exec"), {})
-    backend = "cpu" if selection.unavailable("mlx") else "mlx"
     lines = printed.getvalue().splitlines()
-    assert lines[0] == f"(4, 8) float32 {backend}"
+    assert lines[0] == f"(4, 8) float32 {im.default_backend()}"
     assert lines[-1].endswith("dtype=float32, backend=cpu)")
 
 
