@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -115,17 +114,19 @@ def _from_dlpack(op: str, obj: Any) -> NDArray:
         raise BackendError(
             f"[{op}] the input lies on DLPack device {tuple(int(d) for d in device)}; move it to host memory first."
         )
-    with contextlib.suppress(BufferError, RuntimeError, TypeError, ValueError):
+    try:
         return np.from_dlpack(obj)
+    except (BufferError, RuntimeError, TypeError, ValueError) as refused:
+        first = refused
     # NumPy's importer knows no bfloat16; ours does.
     from isometal import _core
 
     try:
         return np.asarray(_core.asarray(obj))
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+    except (BufferError, RuntimeError, TypeError, ValueError):
         raise DTypeError(
-            f"[{op}] the input cannot be read through DLPack: {error}; convert it to NumPy first."
-        ) from None
+            f"[{op}] the input cannot be read through DLPack: {first}; convert it to NumPy first."
+        ) from first
 
 
 def _held_dtype(op: str, values: NDArray, obj: Any) -> DType:

@@ -135,6 +135,19 @@ def test_dlpack_from_another_device_says_where_it_is() -> None:
         im.add(Producer(np.zeros(2, np.float32), device=(2, 0)), 1.0)
 
 
+def test_a_producer_that_refuses_is_quoted() -> None:
+    class Refusing(Producer):
+        def __dlpack__(self, **options):
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+
+    with pytest.raises(im.DTypeError) as caught:
+        im.add(Refusing(np.zeros(2, np.float32)), 1.0)
+    assert str(caught.value) == (
+        "[add] the input cannot be read through DLPack: Can't export tensors that require gradient, "
+        "use tensor.detach(); convert it to NumPy first."
+    )
+
+
 @pytest.mark.skipif("mlx" not in BACKENDS, reason="MLX is not installed")
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
 def test_mlx_arrays_in_and_out(dtype: str) -> None:
