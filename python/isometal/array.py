@@ -130,16 +130,19 @@ class Array:
         """`isometal.transpose`; takes one sequence or the axes one by one."""
         return _ops.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """`isometal.sum`."""
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: None = None, out: None = None) -> Array:
+        """`isometal.sum`; ``dtype`` and ``out`` are there because `numpy.sum` passes them."""
+        _no_numpy_options("sum", dtype, out)
         return _ops.sum(self, axis, keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """`isometal.mean`."""
+    def mean(self, axis: Any = None, keepdims: bool = False, *, dtype: None = None, out: None = None) -> Array:
+        """`isometal.mean`; ``dtype`` and ``out`` are there because `numpy.mean` passes them."""
+        _no_numpy_options("mean", dtype, out)
         return _ops.mean(self, axis, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """`isometal.max`."""
+    def max(self, axis: Any = None, keepdims: bool = False, *, dtype: None = None, out: None = None) -> Array:
+        """`isometal.max`; ``dtype`` and ``out`` are there because `numpy.max` passes them."""
+        _no_numpy_options("max", dtype, out)
         return _ops.max(self, axis, keepdims)
 
     def __getitem__(self, index: Any) -> Array:
@@ -258,6 +261,11 @@ def _product(shape: Shape) -> int:
     for extent in shape:
         size *= extent
     return size
+
+
+def _no_numpy_options(op: str, dtype: object, out: object) -> None:
+    if dtype is not None or out is not None:
+        raise DTypeError(f"[{op}] dtype and out are NumPy's options; use numpy.{op}(a.numpy(), ...).")
 
 
 def _no_comparison(symbol: str) -> DTypeError:

@@ -26,6 +26,8 @@ _MAX_EXTENT = 2**31 - 1
 _MAX_ELEMENTS = 2**63 - 1
 #: NumPy stops at 64 dimensions; nothing has so many, and other array libraries stop here.
 _MAX_NDIM = 32
+#: Parameters reach kernels as float32.
+_MAX_PARAMETER = float(np.finfo(np.float32).max)
 
 _GELU: dict[object, GeluApprox] = {"none": "none", "tanh": "tanh", "precise": "tanh", "fast": "fast"}
 
@@ -122,7 +124,7 @@ def _integer(op: str, name: str, value: object) -> int:
 
 
 def _real(op: str, name: str, value: object) -> float:
-    """A finite Python float."""
+    """A finite Python float in the range of float32."""
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise DTypeError(f"[{op}] {name} must be a real number, not {type(value).__name__}: {value!r}.")
     try:
@@ -131,6 +133,8 @@ def _real(op: str, name: str, value: object) -> float:
         raise DTypeError(f"[{op}] {name} must be a real number, not {type(value).__name__}.") from None
     if not math.isfinite(number):
         raise ShapeError(f"[{op}] {name} is {number}; it must be finite.")
+    if abs(number) > _MAX_PARAMETER:
+        raise ShapeError(f"[{op}] {name} is {number}; it must fit in float32.")
     return number
 
 

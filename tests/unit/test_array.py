@@ -264,6 +264,10 @@ def test_numpy_functions_read_arrays(backend: str) -> None:
     x = im.array([1.0, 2.0], backend=backend)
     assert isinstance(np.add(x, x), np.ndarray)
     np.testing.assert_array_equal(np.stack([x, x]), [[1, 2], [1, 2]])
+    for function, expected in ((np.sum, 3), (np.mean, 1.5), (np.max, 2)):
+        assert float(function(x)) == expected
+        with pytest.raises(im.DTypeError, match="dtype and out are NumPy's options"):
+            function(x, out=np.zeros((), np.float32))
     assert np.asarray(x, dtype=np.float16).dtype == np.float16
     copied = np.array(x)
     copied[0] = 9

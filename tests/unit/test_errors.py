@@ -150,6 +150,7 @@ ROWS = [
     ("rope", lambda: im.rope(f(3, 4), 4.0), im.DTypeError, "dims must be an integer, not float: 4.0."),
     ("rope", lambda: im.rope(f(3, 4), 4, base=0.0), im.ShapeError, "base is 0.0; it must be positive."),
     ("rope", lambda: im.rope(f(3, 4), 4, scale=float("inf")), im.ShapeError, "scale is inf; it must be finite."),
+    ("rope", lambda: im.rope(f(3, 4), 4, scale=1e300), im.ShapeError, "scale is 1e+300; it must fit in float32."),
     ("rope", lambda: im.rope(f(3, 4), 4, offset=1.5), im.DTypeError,
      "offset must be an integer or an integer array, not float: 1.5."),
     ("rope", lambda: im.rope(f(2, 3, 4), 4, offset=np.array([1, 2, 3])), im.ShapeError,

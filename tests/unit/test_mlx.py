@@ -271,3 +271,10 @@ def test_max_finds_every_nan(dtype, shape, rng):
 def test_importing_isometal_does_not_import_mlx():
     script = "import sys, isometal; assert not any(name.startswith('mlx') for name in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_no_queries_and_no_batch_entries_are_empty_results():
+    q, kv = mlx.from_numpy(np.ones((1, 0, 3, 4), np.float32)), mlx.from_numpy(np.ones((1, 2, 3, 4), np.float32))
+    assert mlx.scaled_dot_product_attention(q, kv, kv, 1.0, None).shape == (1, 0, 3, 4)
+    x, offsets = mlx.from_numpy(np.ones((0, 3, 4), np.float32)), mlx.from_numpy(np.zeros(0, np.int32))
+    assert mlx.rope(x, 4, False, 1e4, 1.0, offsets, None).shape == (0, 3, 4)

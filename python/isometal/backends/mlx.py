@@ -146,6 +146,10 @@ class MlxBackend:
     def scaled_dot_product_attention(
         self, q: mx.array, k: mx.array, v: mx.array, scale: float, mask: Literal["causal"] | mx.array | None
     ) -> mx.array:
+        shape = (*q.shape[:3], v.shape[3])
+        if math.prod(shape) == 0:
+            # MLX refuses to group no query heads.
+            return mx.zeros(shape, q.dtype, stream=_STREAM)
         # On the CPU MLX rounds scores and weights to half precision: 1.2 times the bound in float16, 1.7 times in
         # bfloat16. In float32 it is within 0.4. Metal's kernels accumulate in float32 by themselves.
         dtype = q.dtype
@@ -198,6 +202,8 @@ class MlxBackend:
         offset: int | mx.array,
         freqs: mx.array | None,
     ) -> mx.array:
+        if x.size == 0:
+            return x
         # In half precision MLX on the CPU rounds cosine and sine before it multiplies: 1.2 times the float16 bound
         # at 2000 positions. In float32 it is within 0.5. It also wants at least three dimensions.
         dtype, shape = x.dtype, x.shape
