@@ -22,7 +22,7 @@ from isometal import selection
 from isometal.optable import OPS, Tolerance
 from isometal.parity import golden
 from isometal.parity.compare import MismatchError, compare, error_ratio
-from isometal.parity.golden_files import BLOCK, GoldenCase, GoldenError, load
+from isometal.parity.golden_files import BLOCK, GoldenCase, GoldenError
 from isometal.parity.model import Check, Metrics, NDArray, Outcome, Truth
 
 #: The row that the block's checks count for.
@@ -201,16 +201,10 @@ def checks(dtype: str, backend: str) -> list[Check]:
     """`attention_block_goldens` of a cell, one check per sequence; a file that cannot be trusted is one that fails."""
     make = partial(Check, OP, dtype, backend, "G", attention_block=True)
     try:
-        cases = [case for case in load(BLOCK) if case.dtype == dtype]
-        if not cases:
-            raise GoldenError(f"[golden] {golden.directory()} holds no {dtype} case of {BLOCK}.")
+        cases = golden.cases_of(BLOCK, dtype)
     except GoldenError as error:
-        return [make(name="attention_block_goldens-file", run=partial(_broken, error))]
+        return [make(name="attention_block_goldens-file", run=partial(golden.broken, error))]
     return [make(name=f"attention_block_goldens-{case.name}", run=partial(_check, case, backend)) for case in cases]
-
-
-def _broken(error: GoldenError) -> Outcome:
-    raise error
 
 
 def _check(case: GoldenCase, backend: str) -> Outcome:

@@ -37,15 +37,22 @@ __all__ = ["GoldenCase", "GoldenError", "checks", "directory", "judge", "load", 
 def checks(op: str, dtype: str, backend: str) -> list[Check]:
     """The golden checks of a cell. An untrustworthy file, or one without a case of the cell, is a check that fails."""
     try:
-        cases = [case for case in load(op) if case.dtype == dtype]
-        if not cases:
-            raise GoldenError(f"[golden] {directory()} holds no {dtype} case of {op}; run python goldens/generate.py.")
+        cases = cases_of(op, dtype)
     except GoldenError as error:
-        return [Check(op, dtype, backend, "G", "golden-file", partial(_broken, error))]
+        return [Check(op, dtype, backend, "G", "golden-file", partial(broken, error))]
     return [Check(op, dtype, backend, "G", case.name, partial(_check, case, backend)) for case in cases]
 
 
-def _broken(error: GoldenError) -> Outcome:
+def cases_of(name: str, dtype: str) -> list[GoldenCase]:
+    """The cases of a golden file in one dtype; GoldenError where there is none or the file cannot be trusted."""
+    cases = [case for case in load(name) if case.dtype == dtype]
+    if not cases:
+        raise GoldenError(f"[golden] {directory()} holds no {dtype} case of {name}; run python goldens/generate.py.")
+    return cases
+
+
+def broken(error: GoldenError) -> Outcome:
+    """Stands in for the checks of a file that cannot be trusted, so that they fail instead of being left out."""
     raise error
 
 
