@@ -180,9 +180,22 @@ def test_hypothesis_is_imported_only_when_a_law_is_tried() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_profiles_are_known_to_pytest() -> None:
-    for name, examples in PROFILES.items():
-        assert hypothesis.settings.get_profile(name).max_examples == examples
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles_are_known_to_pytest(name: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        f"--hypothesis-profile={name}",
+        "--collect-only",
+        "-v",
+        __file__,
+        "-k",
+        "deep",
+    ]
+    text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert f"hypothesis profile '{name}'" in text
+    assert f"max_examples={PROFILES[name]}" in text
 
 
 # -- comparisons of a trial -------------------------------------------------------------------------------------------
