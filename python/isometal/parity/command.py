@@ -110,8 +110,12 @@ def _execute(checks: list[Check], builder: EvidenceBuilder, reporter: shown.Repo
 def _scratch() -> Iterator[None]:
     """Hypothesis keeps notes in the current directory; a user of the command asked for none."""
     with tempfile.TemporaryDirectory(prefix="isometal-") as folder:
-        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
-        yield
+        chosen = os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
+        try:
+            yield
+        finally:
+            if chosen == folder:
+                del os.environ["HYPOTHESIS_STORAGE_DIRECTORY"]
 
 
 def _explain(console: Console, verdict: matrix.Verdict) -> None:
