@@ -94,9 +94,8 @@ def _query_block(
     keys = kt.shape[-1]
     # The heads of a group share their keys, so their queries are rows of one product.
     rows = np.multiply(q, np.float32(scale), dtype=np.float32).reshape(batch, heads, group * n, depth)
-    top = total = out = np.empty(
-        0
-    )  # running maximum, sum of weights and weighted sum of values; set by the first block
+    # Running maximum, sum of weights and weighted sum of values; the first block sets them.
+    top = total = out = np.empty(0)
     for start in range(0, keys, step):
         end = min(start + step, keys)
         hidden = end - 1 > diagonal
