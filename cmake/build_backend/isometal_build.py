@@ -24,7 +24,7 @@ from scikit_build_core.build import (
 ConfigSettings = dict[str, "list[str] | str"] | None
 
 _ZIG_TOOLCHAIN = Path(__file__).resolve().parent.parent / "toolchains" / "zig.cmake"
-_GATE_REQUIRES = ["numpy>=2.0", "ml_dtypes>=0.5", "jsonschema>=4.18"]
+_GATE_REQUIRES = ["numpy>=2.1.3", "ml_dtypes>=0.5", "jsonschema>=4.18"]
 # Settings by which a user chooses a compiler, in the environment, CMAKE_ARGS or config settings.
 _COMPILER_VARIABLES = ("CXX", "CMAKE_TOOLCHAIN_FILE", "SKBUILD_CMAKE_TOOLCHAIN_FILE")
 _COMPILER_MARKS = ("CMAKE_CXX_COMPILER", "CMAKE_TOOLCHAIN_FILE", "--toolchain", "cmake.toolchain-file")

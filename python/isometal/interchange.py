@@ -185,9 +185,4 @@ def dlpack_exporter(data: Data, options: Mapping[str, Any]) -> Any:
     # Without a version the consumer cannot be told that memory is read-only, so it gets its own copy.
     if not data.flags.writeable and options.get("max_version") is None and options.get("copy") is not False:
         data = data.copy()
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return data.__dlpack__(**given)
-    except TypeError:
-        # NumPy before 2.1 knows only `stream`.
-        return data.__dlpack__(**{name: value for name, value in given.items() if name == "stream"})
+    return data.__dlpack__(**options)
