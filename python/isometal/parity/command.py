@@ -23,9 +23,8 @@ from isometal.parity import console as shown
 from isometal.parity import engine, evidence, matrix, svg
 from isometal.parity.builder import EvidenceBuilder, backend_info
 from isometal.parity.evidence import BackendInfo, Evidence, Selected
-from isometal.parity.model import Check, Outcome
+from isometal.parity.model import PROFILES, Check, Outcome
 
-PROFILES = ("ci", "deep")
 INTERRUPTED = 130
 #: Backends that a run without --backend must prove; Metal joins them where it can run.
 _ALWAYS_DUE = ("cpu", "mlx")

@@ -20,6 +20,9 @@ NDArray = npt.NDArray[Any]
 #: The seed of every run that does not name another.
 DEFAULT_SEED = 20261122
 
+#: How much runs: "ci" on every commit; "deep" holds all of it and more.
+PROFILES = ("ci", "deep")
+
 #: How an operand lies in memory; `operands.py` says how each is made, with poison in the gaps.
 Layout = Literal["contiguous", "transposed", "reversed", "strided", "offset", "broadcast"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "reversed", "strided", "offset", "broadcast")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from isometal.parity.model import DEFAULT_SEED, Check
+from isometal.parity.model import DEFAULT_SEED, PROFILES, Check
 
 _BENCH = "bench"
 
@@ -26,12 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--benchmark-update-baseline", action="store_true", help="with --benchmark: rewrite bench/baseline.json"
     )
     group.addoption("--parity-seed", type=int, default=DEFAULT_SEED, metavar="N", help="seed of the parity cases")
-    group.addoption("--parity-profile", choices=("ci", "deep"), default="ci", help="how many parity cases and examples")
+    group.addoption("--parity-profile", choices=PROFILES, default="ci", help="how many parity cases and examples")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--hypothesis-profile", default=None) in ("ci", "deep"):
+    if config.getoption("--hypothesis-profile", default=None) in PROFILES:
         # Before Hypothesis's own plugin looks for it.
         from isometal.parity.properties import register_profiles
 

@@ -12,11 +12,9 @@ from isometal.optable import OPS
 from isometal.parity.cases import attention, elementwise, matmul, reductions, rope, rows, shapes
 from isometal.parity.cases.bench import bench_cases
 from isometal.parity.cases.collect import Collector
-from isometal.parity.model import Case
+from isometal.parity.model import PROFILES, Case
 
 __all__ = ["PROFILES", "bench_cases", "cases"]
-
-PROFILES = ("ci", "deep")
 
 _FAMILIES: dict[str, Callable[[Collector], None]] = {
     "add": elementwise.binary,
