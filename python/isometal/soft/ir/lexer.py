@@ -1,0 +1,82 @@
+"""Tokens of LLVM's textual IR."""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(
+    r"""
+    [%@$]"(?:[^"\\]|\\.)*"          # quoted names
+  | [%@$][-a-zA-Z$._0-9]+           # names
+  | c?"(?:[^"\\]|\\.)*"             # strings
+  | ![-a-zA-Z$._0-9\\]*             # metadata names and numbers
+  | \#\d+                           # attribute groups
+  | \.\.\.
+  | -?[0-9][-+.eExXa-zA-Z0-9]*      # numbers, 0xH3C00 too
+  | [a-zA-Z_][-a-zA-Z$._0-9]*       # words
+  | [()\[\]{}<>,=*:|]
+    """,
+    re.VERBOSE,
+)
+_SPACE = re.compile(r"\s*(?:;.*)?")
+
+
+def tokenize(line: str) -> list[str]:
+    """The tokens of a line or of several; comments go. Text that is no token raises ValueError."""
+    tokens: list[str] = []
+    for part in line.split("\n") if "\n" in line else (line,):
+        position = 0
+        end = len(part)
+        while position < end:
+            match = _TOKEN.match(part, position)
+            if match is None:
+                space = _SPACE.match(part, position)
+                if space is None or space.end() == position:
+                    raise ValueError(f"no token at: {part[position : position + 40]!r}")
+                position = space.end()
+                continue
+            tokens.append(match.group())
+            position = match.end()
+    return tokens
+
+
+def local(name: str) -> str:
+    """The normalised form of a local name: numbers cannot be inserted between, names can."""
+    return f"%v{name[1:]}" if name[1].isdigit() else name
+
+
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
+
+
+def closing(tokens: list[str], start: int) -> int:
+    """Index of the bracket that closes the one at `start`. Raises ValueError where there is none."""
+    depth = 0
+    for index in range(start, len(tokens)):
+        token = tokens[index]
+        if token in _CLOSING:
+            depth += 1
+        elif token in ")]}>":
+            depth -= 1
+            if depth == 0:
+                return index
+    raise ValueError(f"unbalanced {tokens[start]!r}")
+
+
+def split_commas(tokens: list[str]) -> list[list[str]]:
+    """The parts of a comma-separated list, brackets respected. An empty list has no parts."""
+    parts: list[list[str]] = []
+    current: list[str] = []
+    depth = 0
+    for token in tokens:
+        if token in _CLOSING:
+            depth += 1
+        elif token in ")]}>":
+            depth -= 1
+        if token == "," and depth == 0:
+            parts.append(current)
+            current = []
+        else:
+            current.append(token)
+    if current or parts:
+        parts.append(current)
+    return parts
