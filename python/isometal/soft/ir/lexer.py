@@ -40,9 +40,11 @@ def tokenize(line: str) -> list[str]:
     return tokens
 
 
-def local(name: str) -> str:
-    """The normalised form of a local name: numbers cannot be inserted between, names can."""
-    return f"%v{name[1:]}" if name[1].isdigit() else name
+def local(name: str, prefix: str = "v") -> str:
+    """The normalised form of a local name: numbers cannot be inserted between, and quoted names cannot be extended."""
+    if name[1] == '"':
+        return "%" + "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in name[2:-1])
+    return f"%{prefix}{name[1:]}" if name[1].isdigit() else name
 
 
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}

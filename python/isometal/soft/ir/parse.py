@@ -29,9 +29,12 @@ _BINARY = frozenset(
 _NO_RESULT = frozenset(["store", "br", "ret", "switch", "unreachable", "fence"])
 
 
-def parse_module(text: str) -> Module:
-    """The module that `text` describes. Raises IrError, with the line, for what the model does not know."""
-    return _Reader(text).read()
+def parse_module(text: str, prefix: str = "v") -> Module:
+    """The module that `text` describes. Raises IrError, with the line, for what the model does not know.
+
+    `prefix` begins the names of unnamed values. Text that went through the model before needs another one.
+    """
+    return _Reader(text, prefix).read()
 
 
 def parse_instruction(line: str) -> Instruction:
@@ -40,7 +43,8 @@ def parse_instruction(line: str) -> Instruction:
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, prefix: str) -> None:
+        self.prefix = prefix
         self.lines = text.split("\n")
         self.module = Module([], {}, {}, {}, {}, {})
         self.named_types: dict[str, list[str]] = {}
@@ -122,7 +126,7 @@ class _Reader:
         # The entry block's number follows those of the unnamed parameters.
         unnamed = sum(parameter.name[1:].isdigit() for parameter in parameters)
         for parameter in parameters:
-            parameter.name = local(parameter.name)
+            parameter.name = local(parameter.name, self.prefix)
         self._body(function, lines[1:], f"%{unnamed}")
         self.module.functions[function.name] = function
 
@@ -135,7 +139,7 @@ class _Reader:
             if line[0] != " " and line[0] != "\t":
                 match = _LABEL.match(line)
                 if match:
-                    block = Block(local(f"%{match[1]}"))
+                    block = Block(local(f"%{match[1]}", self.prefix))
                     function.blocks.append(block)
                     continue
             if pending:
@@ -149,9 +153,9 @@ class _Reader:
             elif line.lstrip()[0] == "#":  # a debug record
                 continue
             if block is None:
-                block = Block(local(entry))
+                block = Block(local(entry, self.prefix))
                 function.blocks.append(block)
-            tokens = [local(t) if t[0] == "%" else t for t in self._tokens(line)]
+            tokens = [local(t, self.prefix) if t[0] == "%" else t for t in self._tokens(line)]
             block.instructions.append(_instruction(tokens))
 
 
