@@ -26,6 +26,11 @@ nanobind_add_module(
   csrc/exchange_out.cpp
   "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
 target_link_libraries(_core PRIVATE isometal_core)
+if(TARGET isometal_soft)
+  target_sources(_core PRIVATE csrc/soft/bindings.cpp)
+  target_compile_definitions(_core PRIVATE ISOMETAL_SOFT=1)
+  target_link_libraries(_core PRIVATE isometal_soft)
+endif()
 isometal_compiler_options(_core)
 
 # nanobind chooses: it takes the stable ABI where interpreter and headers have one.

@@ -9,6 +9,9 @@
 #include "build_info.h"
 #include "error.h"
 #include "exchange.h"
+#if ISOMETAL_SOFT
+#include "soft/bindings.h"
+#endif
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -259,11 +262,14 @@ void bind_array(nb::module_& m) {
 }  // namespace
 
 NB_MODULE(_core, m) {
-  m.doc() = "Native core of isometal: array storage, and facts about the build.";
+  m.doc() = "Native core of isometal: array storage, the software Metal device, and facts about the build.";
   nb::register_exception_translator(translate_dtype_error);
   m.def("version", [] { return isometal::build_info().version; });
   m.def("build_info", &build_info, nb::sig("def build_info() -> dict[str, typing.Any]"),
         "How this binary was built: version, compiler, cxx_standard, build_type, abi, platform, sanitizers,\n"
         "default_backend (None unless a release compiled one in).");
   bind_array(m);
+#if ISOMETAL_SOFT
+  isometal::soft::bind(m);
+#endif
 }

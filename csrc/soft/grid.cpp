@@ -7,13 +7,9 @@
 #include "soft/error.h"
 
 namespace isometal::soft {
-namespace {
-
 std::ostream& operator<<(std::ostream& out, Size3 size) {
   return out << '(' << size.x << ", " << size.y << ", " << size.z << ')';
 }
-
-}  // namespace
 
 Grid::Grid(Size3 grid, Size3 threadgroup, bool grid_is_threads)
     : size_{threadgroup.x, threadgroup.y, threadgroup.z}, count_(1) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 
 #include "soft/kernel_abi.h"
 
@@ -10,6 +11,7 @@ namespace isometal::soft {
 struct Size3 {
   std::uint32_t x = 1, y = 1, z = 1;
 };
+std::ostream& operator<<(std::ostream& out, Size3 size);
 
 inline constexpr std::uint32_t kMaxThreads = 1024;  ///< of a threadgroup, as on Apple GPUs
 

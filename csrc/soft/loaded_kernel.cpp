@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kKindNames{"start", "join", "simdgroup", "threadgroup_barrier"};
 
+// Keeps sums of such sizes from overflowing; no real kernel comes near.
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+
 void check_site(const std::string& kernel, const abi::Kernel& code, std::uint32_t index) {
   const abi::Site& site = code.sites[index];
   const auto fail = [&](const auto&... what) {
@@ -43,6 +46,11 @@ LoadedKernel::LoadedKernel(const abi::Kernel* code, std::string name, std::vecto
     fail("has ", code->site_count, " sites; 1 to ", abi::kSeveral - 1, " are possible.");
   if (code->frame_bytes % 64 != 0)
     fail("has frames of ", code->frame_bytes, " bytes; a multiple of 64 is needed.");
+  for (const std::uint64_t bytes : {code->frame_bytes, code->threadgroup_bytes}) {
+    if (bytes > kMaxBytes)
+      fail("needs ", bytes, " bytes of memory for a simdgroup or a threadgroup; at most ", kMaxBytes,
+           " are possible.");
+  }
   if (!site_names_.empty() && site_names_.size() != code->site_count)
     fail("has ", code->site_count, " sites but ", site_names_.size(), " names for them; give one each.");
   for (std::uint32_t site = 0; site < code->site_count; ++site) check_site(name_, *code, site);
@@ -52,7 +60,8 @@ LoadedKernel::LoadedKernel(const abi::Kernel* code, std::string name, std::vecto
 }
 
 std::string_view LoadedKernel::site_name(std::uint32_t site) const {
-  if (site < site_names_.size()) return site_names_[site];
+  if (site >= code_->site_count) return "no such site";
+  if (!site_names_.empty()) return site_names_[site];
   return kKindNames[static_cast<std::size_t>(code_->sites[site].kind)];
 }
 

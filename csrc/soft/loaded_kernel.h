@@ -19,7 +19,7 @@ class LoadedKernel {
 
   const abi::Kernel& code() const { return *code_; }
   const std::string& name() const { return name_; }
-  /// Without descriptions, the site's kind.
+  /// Its description or, without descriptions, its kind.
   std::string_view site_name(std::uint32_t site) const;
 
  private:

@@ -1,4 +1,6 @@
-"""Native core of isometal: array storage, and facts about the build."""
+"""
+Native core of isometal: array storage, the software Metal device, and facts about the build.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -98,4 +100,45 @@ def from_bits(obj: Any, dtype: str, *, copy: bool | None = None) -> Array:
 def empty(shape: int | Sequence[int], dtype: str) -> Array:
     """
     Uninitialised contiguous memory, page-aligned, in whole pages of 16 KiB.
+    """
+
+class SoftKernel:
+    """
+    A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).
+    """
+
+    def __init__(self, address: int, name: str, site_names: Sequence[str] = ..., owner: object = None) -> None:
+        """
+        address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the code in memory;
+        it lives as long as the kernel does.
+
+        ValidationError where the tables at address break the ABI.
+        """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def site_count(self) -> int: ...
+
+    @property
+    def threadgroup_bytes(self) -> int: ...
+
+def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object, bool, int]], threadgroup_lengths: Sequence[tuple[int, int]], grid: tuple[int, int, int], threadgroup: tuple[int, int, int], grid_is_threads: bool, mode: str = 'fast', seed: int = 0, threads: int = 0) -> None:
+    """
+    Runs the kernel over the grid, without the GIL, and returns when it is done.
+
+    buffers: (index, object with a contiguous buffer or None, whether the kernel writes to it, alignment of its type).
+    The memory is used in place. threadgroup_lengths: (index, bytes). mode: 'fast' or 'shuffled', by seed. threads: OS
+    threads at most; 0 for soft_default_threads().
+
+    ValidationError for sizes or bindings that cannot be, HangError for a barrier that not all threads reach,
+    KeyboardInterrupt (or what else a signal handler raises) between two threadgroups.
+    """
+
+def soft_default_threads() -> int:
+    """
+    OS threads of a dispatch that does not say: ISOMETAL_SOFT_THREADS, or the processors of this process.
+
+    SoftDeviceError where the variable is no number from 1 to 1024.
     """

@@ -1,0 +1,205 @@
+// csrc/soft/bindings.cpp: kernels and dispatches for Python. Thin: arguments in, run, errors out.
+#include "soft/bindings.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "soft/executor.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace isometal::soft {
+namespace {
+
+using Sizes = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
+
+Size3 to_size(const Sizes& sizes) {
+  return {std::get<0>(sizes), std::get<1>(sizes), std::get<2>(sizes)};
+}
+
+std::uint32_t checked_index(std::uint32_t index) {
+  if (index < abi::kArguments) return index;
+  throw ValidationError(soft_message("no binding ", index, "; bindings are 0 to ", abi::kArguments - 1, "."));
+}
+
+/// What one binding of a dispatch looks like in Python.
+struct Binding {
+  std::uint32_t index;
+  nb::object object;
+  bool writable;
+  std::uint64_t alignment;
+};
+
+/// The memory of the bound objects, held for the duration of a dispatch.
+class Buffers {
+ public:
+  explicit Buffers(std::size_t count) { views_.reserve(count); }
+  ~Buffers() {
+    for (Py_buffer& view : views_) PyBuffer_Release(&view);
+  }
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
+
+  void* address(const Binding& binding) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(binding.object.ptr(), &view, binding.writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) !=
+        0) {
+      nb::python_error reason;
+      if (!reason.matches(PyExc_BufferError) && !reason.matches(PyExc_TypeError) &&
+          !reason.matches(PyExc_ValueError))
+        throw reason;
+      throw ValidationError(soft_message(
+          "buffer ", binding.index, " is no ", binding.writable ? "writable " : "", "contiguous memory: ",
+          nb::cast<std::string>(nb::str(reason.value())), "; pass an object that exports it."));
+    }
+    views_.push_back(view);
+    if (view.len == 0) return nullptr;
+    if (reinterpret_cast<std::uintptr_t>(view.buf) % binding.alignment != 0) {
+      throw ValidationError(soft_message("buffer ", binding.index,
+                                         " starts at an address that is no multiple of ", binding.alignment,
+                                         ", the alignment of its type; pass aligned memory."));
+    }
+    return view.buf;
+  }
+
+ private:
+  std::vector<Py_buffer> views_;
+};
+
+Binding to_binding(nb::handle item) {
+  std::tuple<std::uint32_t, nb::object, bool, std::uint64_t> parts;
+  if (!nb::try_cast(item, parts)) {
+    throw nb::type_error("[soft] a binding is a tuple (index, object or None, writable, alignment).");
+  }
+  auto [index, object, writable, alignment] = std::move(parts);
+  if (alignment == 0)
+    throw ValidationError(soft_message("buffer ", index, " has the alignment 0; 1 or more is possible."));
+  return {checked_index(index), std::move(object), writable, alignment};
+}
+
+Mode to_mode(const std::string& name) {
+  if (name == "fast") return Mode::kFast;
+  if (name == "shuffled") return Mode::kShuffled;
+  throw ValidationError(soft_message("no mode '", name, "'; modes are 'fast' and 'shuffled'."));
+}
+
+bool signals_raised() {
+  nb::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() != 0;
+}
+
+void dispatch(const LoadedKernel& kernel, nb::list buffers,
+              const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& threadgroup_lengths,
+              const Sizes& grid, const Sizes& threadgroup, bool grid_is_threads, const std::string& mode,
+              std::uint64_t seed, unsigned threads) {
+  Dispatch what;
+  what.kernel = &kernel;
+  what.grid = to_size(grid);
+  what.threadgroup = to_size(threadgroup);
+  what.grid_is_threads = grid_is_threads;
+  what.mode = to_mode(mode);
+  what.seed = seed;
+  // Here and not in run: reading the environment is safe while no other Python thread changes it.
+  what.threads = threads == 0 ? default_threads() : threads;
+  what.interrupted = signals_raised;
+  for (const auto& [index, bytes] : threadgroup_lengths)
+    what.threadgroup_lengths[checked_index(index)] = bytes;
+
+  Buffers memory(buffers.size());
+  for (nb::handle item : buffers) {
+    const Binding binding = to_binding(item);
+    what.buffers[binding.index] = binding.object.is_none() ? nullptr : memory.address(binding);
+  }
+  try {
+    nb::gil_scoped_release release;
+    run(what);
+  } catch (const Cancelled&) {
+    // What a signal handler raised, KeyboardInterrupt as a rule, is this thread's error by now.
+    throw nb::python_error();
+  }
+}
+
+/// Raises the class of that name in isometal.soft.errors.
+void raise(const char* name, const char* text) {
+  try {
+    const nb::object type = nb::module_::import_("isometal.soft.errors").attr(name);
+    PyErr_SetString(type.ptr(), text);
+  } catch (nb::python_error& error) {
+    error.restore();
+  }
+}
+
+void translate(const std::exception_ptr& thrown, void*) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const HangError& error) {
+    raise("HangError", error.what());
+  } catch (const ValidationError& error) {
+    raise("ValidationError", error.what());
+  } catch (const SoftError& error) {
+    raise("SoftDeviceError", error.what());
+  }
+}
+
+}  // namespace
+
+void bind(nb::module_& m) {
+  nb::register_exception_translator(translate);
+
+  nb::class_<LoadedKernel>(
+      m, "SoftKernel",
+      "A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).")
+      .def(
+          "__init__",
+          [](LoadedKernel* self, std::uintptr_t address, std::string name,
+             std::vector<std::string> site_names, nb::handle) {
+            new (self) LoadedKernel(reinterpret_cast<const abi::Kernel*>(address), std::move(name),
+                                    std::move(site_names));
+          },
+          "address"_a, "name"_a, "site_names"_a = nb::list(), "owner"_a = nb::none(), nb::keep_alive<1, 5>(),
+          nb::sig(
+              "def __init__(self, address: int, name: str, site_names: collections.abc.Sequence[str] = ..., "
+              "owner: object = None) -> None"),
+          "address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the "
+          "code "
+          "in memory;\n"
+          "it lives as long as the kernel does.\n\n"
+          "ValidationError where the tables at address break the ABI.")
+      .def_prop_ro("name", &LoadedKernel::name)
+      .def_prop_ro("site_count", [](const LoadedKernel& kernel) { return kernel.code().site_count; })
+      .def_prop_ro("threadgroup_bytes",
+                   [](const LoadedKernel& kernel) { return kernel.code().threadgroup_bytes; });
+
+  m.def(
+      "soft_dispatch", &dispatch, "kernel"_a, "buffers"_a, "threadgroup_lengths"_a, "grid"_a, "threadgroup"_a,
+      "grid_is_threads"_a, "mode"_a = "fast", "seed"_a = 0, "threads"_a = 0,
+      nb::sig("def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object, bool, int]], "
+              "threadgroup_lengths: collections.abc.Sequence[tuple[int, int]], grid: tuple[int, int, int], "
+              "threadgroup: tuple[int, int, int], grid_is_threads: bool, mode: str = 'fast', seed: int = 0, "
+              "threads: int = 0) -> None"),
+      "Runs the kernel over the grid, without the GIL, and returns when it is done.\n\n"
+      "buffers: (index, object with a contiguous buffer or None, whether the kernel writes to it, alignment "
+      "of its type).\n"
+      "The memory is used in place. threadgroup_lengths: (index, bytes). mode: 'fast' or 'shuffled', by "
+      "seed. "
+      "threads: OS\n"
+      "threads at most; 0 for soft_default_threads().\n\n"
+      "ValidationError for sizes or bindings that cannot be, HangError for a barrier that not all threads "
+      "reach,\n"
+      "KeyboardInterrupt (or what else a signal handler raises) between two threadgroups.");
+  m.def("soft_default_threads", &default_threads,
+        "OS threads of a dispatch that does not say: ISOMETAL_SOFT_THREADS, or the processors of this "
+        "process.\n\n"
+        "SoftDeviceError where the variable is no number from 1 to 1024.");
+}
+
+}  // namespace isometal::soft
