@@ -100,7 +100,7 @@ def _cut_block(block: Block, sites: list[Site]) -> list[Piece]:
             pieces.append(Piece(label, rest))
             return pieces
         before, calls, rest = _group(rest, start)
-        site = Site(_kind(calls[0]) or SIMDGROUP, calls, f"{block.label}.{len(pieces) + 1}")
+        site = Site(_kind(calls[0]) or SIMDGROUP, calls, f"{block.label}${len(pieces) + 1}")
         if site.kind == THREADGROUP_BARRIER or "barrier" in calls[0].callee:
             site.memory_flags = _memory_flags(calls[0])
         sites.append(site)
