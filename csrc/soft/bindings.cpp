@@ -31,6 +31,30 @@ std::uint32_t checked_index(std::uint32_t index) {
   throw ValidationError(soft_message("no binding ", index, "; bindings are 0 to ", abi::kArguments - 1, "."));
 }
 
+/// A kernel and what keeps its code in memory. Python's garbage collector is told of the owner, which may
+/// refer back to the kernel.
+struct OwnedKernel {
+  LoadedKernel kernel;
+  nb::object owner;
+};
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<OwnedKernel>(self)->owner.ptr());
+  return 0;
+}
+
+int clear(PyObject* self) {
+  nb::inst_ptr<OwnedKernel>(self)->owner.reset();
+  return 0;
+}
+
+PyType_Slot kernel_slots[] = {
+    {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(clear)},
+    {0, nullptr},
+};
+
 /// What one binding of a dispatch looks like in Python.
 struct Binding {
   std::uint32_t index;
@@ -53,13 +77,7 @@ class Buffers {
     Py_buffer view;
     if (PyObject_GetBuffer(binding.object.ptr(), &view, binding.writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) !=
         0) {
-      nb::python_error reason;
-      if (!reason.matches(PyExc_BufferError) && !reason.matches(PyExc_TypeError) &&
-          !reason.matches(PyExc_ValueError))
-        throw reason;
-      throw ValidationError(soft_message(
-          "buffer ", binding.index, " is no ", binding.writable ? "writable " : "", "contiguous memory: ",
-          nb::cast<std::string>(nb::str(reason.value())), "; pass an object that exports it."));
+      refuse(binding, nb::python_error());
     }
     views_.push_back(view);
     if (view.len == 0) return nullptr;
@@ -72,6 +90,17 @@ class Buffers {
   }
 
  private:
+  [[noreturn]] static void refuse(const Binding& binding, const nb::python_error& reason) {
+    const bool expected = reason.matches(PyExc_BufferError) || reason.matches(PyExc_TypeError) ||
+                          reason.matches(PyExc_ValueError);
+    if (!expected) throw reason;
+    std::string text = nb::cast<std::string>(nb::str(reason.value()));
+    while (text.ends_with('.')) text.pop_back();
+    throw ValidationError(soft_message("buffer ", binding.index, " cannot be used (", text,
+                                       "); pass an object with ", binding.writable ? "writable " : "",
+                                       "contiguous memory."));
+  }
+
   std::vector<Py_buffer> views_;
 };
 
@@ -97,12 +126,12 @@ bool signals_raised() {
   return PyErr_CheckSignals() != 0;
 }
 
-void dispatch(const LoadedKernel& kernel, nb::list buffers,
+void dispatch(const OwnedKernel& kernel, nb::list buffers,
               const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& threadgroup_lengths,
               const Sizes& grid, const Sizes& threadgroup, bool grid_is_threads, const std::string& mode,
               std::uint64_t seed, unsigned threads) {
   Dispatch what;
-  what.kernel = &kernel;
+  what.kernel = &kernel.kernel;
   what.grid = to_size(grid);
   what.threadgroup = to_size(threadgroup);
   what.grid_is_threads = grid_is_threads;
@@ -155,29 +184,30 @@ void translate(const std::exception_ptr& thrown, void*) {
 void bind(nb::module_& m) {
   nb::register_exception_translator(translate);
 
-  nb::class_<LoadedKernel>(
-      m, "SoftKernel",
+  nb::class_<OwnedKernel>(
+      m, "SoftKernel", nb::type_slots(kernel_slots),
       "A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).")
       .def(
           "__init__",
-          [](LoadedKernel* self, std::uintptr_t address, std::string name,
-             std::vector<std::string> site_names, nb::handle) {
-            new (self) LoadedKernel(reinterpret_cast<const abi::Kernel*>(address), std::move(name),
-                                    std::move(site_names));
+          [](OwnedKernel* self, std::uintptr_t address, std::string name, std::vector<std::string> site_names,
+             nb::object owner) {
+            LoadedKernel kernel(reinterpret_cast<const abi::Kernel*>(address), std::move(name),
+                                std::move(site_names));
+            new (self) OwnedKernel{std::move(kernel), std::move(owner)};
           },
-          "address"_a, "name"_a, "site_names"_a = nb::list(), "owner"_a = nb::none(), nb::keep_alive<1, 5>(),
+          "address"_a, "name"_a, "site_names"_a = nb::tuple(), "owner"_a = nb::none(),
           nb::sig(
-              "def __init__(self, address: int, name: str, site_names: collections.abc.Sequence[str] = ..., "
+              "def __init__(self, address: int, name: str, site_names: collections.abc.Sequence[str] = (), "
               "owner: object = None) -> None"),
           "address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the "
           "code "
           "in memory;\n"
           "it lives as long as the kernel does.\n\n"
           "ValidationError where the tables at address break the ABI.")
-      .def_prop_ro("name", &LoadedKernel::name)
-      .def_prop_ro("site_count", [](const LoadedKernel& kernel) { return kernel.code().site_count; })
+      .def_prop_ro("name", [](const OwnedKernel& self) { return self.kernel.name(); })
+      .def_prop_ro("site_count", [](const OwnedKernel& self) { return self.kernel.code().site_count; })
       .def_prop_ro("threadgroup_bytes",
-                   [](const LoadedKernel& kernel) { return kernel.code().threadgroup_bytes; });
+                   [](const OwnedKernel& self) { return self.kernel.code().threadgroup_bytes; });
 
   m.def(
       "soft_dispatch", &dispatch, "kernel"_a, "buffers"_a, "threadgroup_lengths"_a, "grid"_a, "threadgroup"_a,

@@ -107,7 +107,7 @@ class SoftKernel:
     A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).
     """
 
-    def __init__(self, address: int, name: str, site_names: Sequence[str] = ..., owner: object = None) -> None:
+    def __init__(self, address: int, name: str, site_names: Sequence[str] = (), owner: object = None) -> None:
         """
         address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the code in memory;
         it lives as long as the kernel does.
