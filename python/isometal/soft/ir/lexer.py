@@ -47,6 +47,11 @@ def local(name: str, prefix: str = "v") -> str:
     return f"%{prefix}{name[1:]}" if name[1].isdigit() else name
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
+
+
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from isometal.soft.errors import LoweringError
-from isometal.soft.ir.lexer import closing, split_commas
+from isometal.soft.ir.lexer import closing, split_commas, words
 from isometal.soft.ir.types import is_type_start, read_type, vector
 
 __all__ = [
@@ -160,8 +160,9 @@ def typed_value(tokens: list[str]) -> Argument:
     return Argument(type_, tokens[index:])
 
 
-_CONSTANT_WORDS = frozenset(
-    ["true", "false", "null", "none", "undef", "poison", "zeroinitializer", "splat", "getelementptr", "bitcast", "addrspacecast", "ptrtoint", "inttoptr", "trunc", "add", "sub", "xor", "asm", "blockaddress", "c"]
+_CONSTANT_WORDS = words(
+    "true false null none undef poison zeroinitializer splat getelementptr bitcast addrspacecast ptrtoint "
+    "inttoptr trunc add sub xor asm blockaddress c"
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from isometal.soft.ir.lexer import closing, local, split_commas, tokenize
+from isometal.soft.ir.lexer import closing, local, split_commas, tokenize, words
 from isometal.soft.ir.model import (
     Block,
     Function,
@@ -20,12 +20,8 @@ from isometal.soft.ir.model import (
 from isometal.soft.ir.types import fields, is_type_start, read_type, vector
 
 _LABEL = re.compile(r'([-a-zA-Z$._0-9]+|"(?:[^"\\]|\\.)*"):')
-_CASTS = frozenset(
-    ["trunc", "zext", "sext", "fptrunc", "fpext", "fptoui", "fptosi", "uitofp", "sitofp", "ptrtoint", "inttoptr", "bitcast", "addrspacecast"]
-)
-_BINARY = frozenset(
-    ["add", "sub", "mul", "udiv", "sdiv", "urem", "srem", "shl", "lshr", "ashr", "and", "or", "xor", "fadd", "fsub", "fmul", "fdiv", "frem", "fneg", "freeze"]
-)
+_CASTS = words("trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast addrspacecast")
+_BINARY = words("add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg freeze")
 _NO_RESULT = frozenset(["store", "br", "ret", "switch", "unreachable", "fence"])
 
 
@@ -142,20 +138,18 @@ class _Reader:
                     block = Block(local(f"%{match[1]}", self.prefix))
                     function.blocks.append(block)
                     continue
-            if pending:
-                pending += " " + line
-                if line.strip() != "]":
+            stripped = line.strip()
+            if stripped[0] == "#":  # a debug record
+                continue
+            if pending or (stripped.startswith("switch ") and stripped.endswith("[")):
+                pending += " " + stripped
+                if stripped != "]":
                     continue
-                line, pending = pending, ""
-            elif line.lstrip().startswith("switch ") and line.rstrip().endswith("["):
-                pending = line
-                continue
-            elif line.lstrip()[0] == "#":  # a debug record
-                continue
+            text, pending = pending or line, ""
             if block is None:
                 block = Block(local(entry, self.prefix))
                 function.blocks.append(block)
-            tokens = [local(t, self.prefix) if t[0] == "%" else t for t in self._tokens(line)]
+            tokens = [local(t, self.prefix) if t[0] == "%" else t for t in self._tokens(text)]
             block.instructions.append(_instruction(tokens))
 
 

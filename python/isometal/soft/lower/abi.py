@@ -1,4 +1,4 @@
-"""The border between generated code and the executor, as LLVM IR sees it: csrc/soft/kernel_abi.h, whose twin this is."""
+"""The border between generated code and the executor, as LLVM IR sees it: the twin of csrc/soft/kernel_abi.h."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where a kernel's parameters come from: the threadgroup's bindings, or the position of the thread.
 
-Each parameter is given as instructions that define its name, for one of two places: once for a whole span (*uniform*), or for each
-thread of it. Everything but the position in the threadgroup and in the grid can be had at every site.
+Each parameter is given as instructions that define its name, for one of two places: once for a whole span (*uniform*),
+or for each thread of it. All but the position in the threadgroup and in the grid can be had at every site.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from isometal.soft.ir import Module, Parameter
 from isometal.soft.ir.types import vector
 from isometal.soft.lower.abi import LANES, SPAN, THREADGROUP
 
-# Names that the region's code defines: the span's fields, the index of the thread in the span, in the threadgroup, its lane.
+# Names that a region defines: the span's fields, the index of the thread in the span and in the threadgroup, its lane.
 SPAN_FIELD = "%$span${}"
 INDEX = "%$index"
 THREAD = "%$thread"
@@ -109,7 +109,7 @@ def span_prologue() -> list[str]:
 
 
 def define(parameter: Parameter, source: Source) -> list[str]:
-    """Instructions that define the parameter's name from `%$threadgroup` and, where it is not uniform, from the thread."""
+    """Instructions that define the parameter's name, from `%$threadgroup` and, where it is not uniform, the thread."""
     name, type_ = parameter.name, parameter.type
     if source.kind in ("buffer", "threadgroup"):
         table = "buffers" if source.kind == "buffer" else "threadgroup_arguments"
@@ -174,7 +174,7 @@ def _load(name: str, type_: str, base: str, offset: int) -> list[str]:
 
 
 def threadgroup_variable(name: str, offset: int) -> list[str]:
-    """Instructions that define `name` as the address of a threadgroup variable, `offset` bytes into the kernel's memory."""
+    """Instructions that define `name` as the address `offset` bytes into the threadgroup's memory."""
     return [
         *_load(f"{name}$memory", "ptr", "%$threadgroup", THREADGROUP["threadgroup_memory"]),
         f"{name} = getelementptr inbounds i8, ptr {name}$memory, i64 {offset}",

@@ -65,8 +65,8 @@ def lower_kernel(
         target: the processor to make code for; this one where it is None.
 
     Raises:
-        LoweringError: what the device cannot run, with kernel and reason: an unknown intrinsic, a recursive call, a kind of
-            parameter that only other stages have.
+        LoweringError: what the device cannot run, with kernel and reason: an unknown intrinsic, a recursive call, a
+            kind of parameter that only other stages have.
     """
     chosen = target or llvm.host()
     prepared = prepare(air, kernel, constants or {}, chosen, observed=observed)
@@ -163,7 +163,8 @@ def _operation(site: Site, builder: RegionBuilder, operations: dict[str, str], n
 
 def _observer(symbol: str, field: str) -> str:
     """A call through the threadgroup's observer, as csrc/soft/kernel_abi.h describes it."""
-    return f"""define internal ptr {symbol}(ptr %threadgroup, ptr %address, i64 %bytes, i32 %space, i32 %access, i32 %thread) {{
+    parameters = "ptr %threadgroup, ptr %address, i64 %bytes, i32 %space, i32 %access, i32 %thread"
+    return f"""define internal ptr {symbol}({parameters}) {{
 %at = getelementptr inbounds i8, ptr %threadgroup, i64 {abi.THREADGROUP["observer"]}
 %observer = load ptr, ptr %at
 %self = load ptr, ptr %observer
@@ -186,8 +187,8 @@ def _table(graph: SiteGraph, builder: RegionBuilder, regions: list[Region], thre
     return "\n".join(
         [
             f"@sites = internal constant [{count} x {abi.SITE_TYPE}] [{', '.join(rows)}]",
-            f"@{abi.KERNEL_SYMBOL} = constant {abi.KERNEL_TYPE} {{ i32 {abi.VERSION}, i32 {count}, i64 {builder.frame.size}, "
-            f"i64 {threadgroup_bytes}, i32 {flags}, i32 0, ptr @sites }}",
+            f"@{abi.KERNEL_SYMBOL} = constant {abi.KERNEL_TYPE} {{ i32 {abi.VERSION}, i32 {count}, "
+            f"i64 {builder.frame.size}, i64 {threadgroup_bytes}, i32 {flags}, i32 0, ptr @sites }}",
             "",
         ]
     )

@@ -40,14 +40,10 @@ class _Instrument:
         name = f"%observed{number}"
         callee = OBSERVE_STORE if writes else OBSERVE_LOAD
         typed = f"ptr addrspace({space}) {' '.join(pointer)}"
-        call = (
-            f"{name}.flat = call ptr {callee}(ptr addrspacecast ({typed} to ptr), i64 {size}, i32 {space}, i32 {number})"
-            if pointer[0][0] != "%"
-            else f"{name}.flat = call ptr {callee}(ptr {name}.in, i64 {size}, i32 {space}, i32 {number})"
-        )
-        before = [] if pointer[0][0] != "%" else [parse_instruction(f"{name}.in = addrspacecast {typed} to ptr")]
+        before = parse_instruction(f"{name}.in = addrspacecast {typed} to ptr")
+        call = f"{name}.flat = call ptr {callee}(ptr {name}.in, i64 {size}, i32 {space}, i32 {number})"
         after = parse_instruction(f"{name} = addrspacecast ptr {name}.flat to ptr addrspace({space})")
-        return [*before, parse_instruction(call), after], name
+        return [before, parse_instruction(call), after], name
 
 
 def observe_accesses(module: Module) -> list[Access]:
@@ -88,7 +84,7 @@ def _observe(instruction: Instruction, state: _Instrument) -> list[Instruction]:
         writes = instruction.opcode == "store"
         type_ = typed_value(parts[0]).type if writes else instruction.type
         before, name = state.check(pointer.value, space, str(layout(type_)[0]), writes, str(instruction))
-        parts[1] = parts[1][: len(parts[1]) - len(pointer.value)] + [name]
+        parts[1] = [*parts[1][: len(parts[1]) - len(pointer.value)], name]
         instruction.tokens = tokens[:start] + _joined(parts)
         return before
     if instruction.callee.startswith(("@llvm.memcpy", "@llvm.memmove", "@llvm.memset")):
@@ -110,7 +106,7 @@ def _observe_copy(instruction: Instruction, state: _Instrument) -> list[Instruct
             continue
         report, name = state.check(pointer.value, space, size, index == 0, str(instruction))
         before += report
-        parts[index] = parts[index][: len(parts[index]) - len(pointer.value)] + [name]
+        parts[index] = [*parts[index][: len(parts[index]) - len(pointer.value)], name]
     instruction.tokens = instruction.tokens[: opening + 1] + _joined(parts) + instruction.tokens[end:]
     return before
 

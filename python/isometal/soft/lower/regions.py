@@ -1,7 +1,7 @@
 """Regions: for each site the function that runs the lanes of a span from there to their next sites.
 
-What a lane needs behind a site is kept in the simdgroup's frame, one column of 32 elements per value. A region loads what is live at its site,
-runs the code, and stores at each exit what it changed and what is live there.
+What a lane needs behind a site is kept in the simdgroup's frame, one column of 32 elements per value. A region loads
+what is live at its site, runs the code, and stores at each exit what it changed and what is live there.
 """
 
 from __future__ import annotations
@@ -426,8 +426,9 @@ class _RegionText:
             if name in self.variables and name not in local:
                 self.count += 1
                 lines.append(f"%$read{self.count} = load {builder.types[name]}, ptr {_variable(name)}")
-                value = [f"%$read{self.count}"]
-            lines += self._store(column, " ".join(value))
+                lines += self._store(column, f"%$read{self.count}")
+            else:
+                lines += self._store(column, " ".join(value))
         return lines + self._go(site.number)
 
     def _positions(self) -> set[str]:

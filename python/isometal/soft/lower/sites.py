@@ -1,7 +1,7 @@
 """Sites: the points of a kernel at which a thread may have to wait, and the pieces of code between them.
 
-Calls that lanes make together, with nothing between them that depends on an earlier one of them but through its operands, share a
-site: sixteen matrix products of a tile are one rendezvous.
+Calls that lanes make together share a site where nothing between them depends on an earlier one of them but through its
+operands: sixteen matrix products of a tile are one rendezvous.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 
 from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Block, FlowGraph, Function, Instruction
+from isometal.soft.ir.lexer import words
 from isometal.soft.lower import intrinsics
 from isometal.soft.lower.abi import SIMDGROUP, START, THREADGROUP_BARRIER
 
-_PURE = frozenset(
-    ["add", "sub", "mul", "udiv", "sdiv", "urem", "srem", "shl", "lshr", "ashr", "and", "or", "xor", "fadd", "fsub", "fmul", "fdiv", "frem", "fneg", "freeze", "icmp", "fcmp", "select", "trunc", "zext", "sext", "fptrunc", "fpext", "fptoui", "fptosi", "uitofp", "sitofp", "ptrtoint", "inttoptr", "bitcast", "getelementptr", "extractelement", "insertelement", "shufflevector", "extractvalue", "insertvalue"]
+_PURE = words(
+    "add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg freeze icmp "
+    "fcmp select trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoint inttoptr bitcast "
+    "getelementptr extractelement insertelement shufflevector extractvalue insertvalue"
 )
 _PURE_CALLS = ("@llvm.fma", "@llvm.fabs", "@llvm.smin", "@llvm.smax", "@llvm.umin", "@llvm.umax", "@isometal.lane")
 
@@ -109,7 +112,7 @@ def _cut_block(block: Block, sites: list[Site]) -> list[Piece]:
 
 
 def _drop_idle_barriers(block: Block) -> None:
-    """Drop the simdgroup barriers of a block that order nothing: no memory is written between the rendezvous around them."""
+    """Drop simdgroup barriers that order nothing: no memory is written between the rendezvous around them."""
     kept: list[Instruction] = []
     waited = False  # the previous rendezvous is in this block
     wrote = False  # since then
