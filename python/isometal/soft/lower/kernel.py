@@ -75,7 +75,7 @@ def lower_kernel(
     names = {symbol: f"%$variable{number}" for number, symbol in enumerate(offsets)}
     threadgroup.localise(prepared.function, names)
     narrow_matrices(prepared.function)
-    graph = cut(prepared.function)
+    graph = cut(prepared.function, keep_barriers=observed)
     places = {names[symbol]: offset for symbol, offset in offsets.items()}
     builder = RegionBuilder(graph, prepared.function.parameters, sources, places)
     regions = [builder.region(site) for site in graph.sites]

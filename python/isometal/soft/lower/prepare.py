@@ -22,6 +22,7 @@ LANE = "@isometal.lane"
 
 # What survives of the metadata of AIR: that of instructions, by number.
 _KEPT_METADATA = re.compile(r"!\d+\Z")
+_ATTRIBUTE_GROUP = re.compile(r" #\d+")
 _DROPPED_ATTRIBUTES = re.compile(r' ?"(?:frame-pointer|stack-protector-buffer-size|min-legal-vector-width)"="[^"]*"')
 
 
@@ -120,6 +121,8 @@ def _define_intrinsics(module: Module, kernel: str) -> str:
         if not name.startswith("@air.") or not _is_used(module, name):
             continue
         if intrinsics.rendezvous(name[1:]) is not None:
+            # Whatever the module says of it: LLVM must neither duplicate nor merge it, nor make it depend on more.
+            module.declarations[name] = f"{_ATTRIBUTE_GROUP.sub('', declaration)} convergent nounwind"
             continue
         definition = intrinsics.definition(declaration)
         if definition is None:

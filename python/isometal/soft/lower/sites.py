@@ -12,7 +12,7 @@ from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Block, FlowGraph, Function, Instruction
 from isometal.soft.ir.lexer import words
 from isometal.soft.lower import intrinsics
-from isometal.soft.lower.abi import SIMDGROUP, START, THREADGROUP_BARRIER
+from isometal.soft.lower.abi import SEVERAL, SIMDGROUP, START, THREADGROUP_BARRIER
 
 _PURE = words(
     "add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg freeze icmp "
@@ -65,8 +65,12 @@ class SiteGraph:
     flow: FlowGraph = field(repr=False)
 
 
-def cut(function: Function) -> SiteGraph:
+def cut(function: Function, *, keep_barriers: bool = False) -> SiteGraph:
     """Cut a kernel at the calls that may wait.
+
+    Args:
+        function: the kernel; its blocks are taken apart.
+        keep_barriers: keep simdgroup barriers that order nothing, for observers.
 
     Raises:
         LoweringError: a call of an `air.` function that is no rendezvous; it has no definition.
@@ -75,7 +79,8 @@ def cut(function: Function) -> SiteGraph:
     ends: dict[str, str] = {}
     sites: list[Site] = []
     for block in function.blocks:
-        _drop_idle_barriers(block)
+        if not keep_barriers:
+            _drop_idle_barriers(block)
         made = _cut_block(block, sites)
         ends[block.label] = made[-1].label
         pieces.update((piece.label, piece) for piece in made)
@@ -88,6 +93,8 @@ def cut(function: Function) -> SiteGraph:
     position = {label: index for index, label in enumerate(flow.order)}
     reached = [site for site in sites if site.resume in position]
     ordered = [Site(START, [], entry), *sorted(reached, key=lambda site: position[site.resume])]
+    if len(ordered) >= SEVERAL:
+        raise LoweringError(f"[soft] a kernel with {len(ordered)} rendezvous; at most {SEVERAL - 1} are possible.")
     for number, site in enumerate(ordered):
         site.number = number
     return SiteGraph({label: pieces[label] for label in flow.order}, ordered, flow)
