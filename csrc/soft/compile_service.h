@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernel_abi.h"
-#include "reflection.h"
+#include "soft/kernel_abi.h"
+#include "soft/reflection.h"
 
 namespace isometal::soft {
 
@@ -67,8 +67,7 @@ enum class CompileFailure : std::uint8_t {
 /// What every method below throws; `what()` is the text for the user, diagnostics included.
 class CompileError : public std::runtime_error {
  public:
-  CompileError(CompileFailure failure, const std::string& text)
-      : std::runtime_error(text), failure(failure) {}
+  CompileError(CompileFailure kind, const std::string& text) : std::runtime_error(text), failure(kind) {}
   CompileFailure failure;
 };
 

@@ -5,8 +5,9 @@
 
 namespace NS {
 
-/// Pools of a thread nest: an object goes to the one made last. A pool must be released on the thread that made
-/// it; releasing it also releases the pools made after it. Without a pool, objects wait until the thread ends.
+/// Pools of a thread nest: an object goes to the one made last. A pool must be released on the thread that
+/// made it; releasing it also releases the pools made after it. Without a pool, objects wait until the thread
+/// ends.
 class AutoreleasePool : public Object {
  public:
   static AutoreleasePool* alloc();

@@ -24,7 +24,7 @@ class Dictionary : public NS::Copying<Dictionary> {
 
   template <class _KeyType = Object>
   Enumerator<_KeyType>* keyEnumerator() const {
-    return reinterpret_cast<Enumerator<_KeyType>*>(keys());
+    return Enumerator<_KeyType>::over(keys());
   }
 
   /// Null where there is no such key.
@@ -42,7 +42,7 @@ class Dictionary : public NS::Copying<Dictionary> {
 
  private:
   Object* object_for(const Object* key) const;
-  Enumerator<Object>* keys() const;
+  std::vector<SharedPtr<Object>> keys() const;
 
   std::vector<std::pair<SharedPtr<Object>, SharedPtr<Object>>> entries_;
 };

@@ -1,10 +1,12 @@
 // Foundation/NSObject.hpp - reference counting and the root class.
 //
-// Ownership is Cocoa's: what comes from alloc, new..., copy or Create... belongs to the caller, who must release
-// it; everything else is autoreleased. Objects live on the heap and are handled through pointers only.
+// Ownership is Cocoa's: what comes from alloc, new..., copy or Create... belongs to the caller, who must
+// release it; everything else is autoreleased. Objects live on the heap and are handled through pointers
+// only.
 //
-// Where Apple's header sends Objective-C messages, objects here are C++ objects. One difference shows: a message
-// to nil does nothing there, a call on a null pointer is a fault here, retain, release and autorelease excepted.
+// Where Apple's header sends Objective-C messages, objects here are C++ objects. One difference shows: a
+// message to nil does nothing there, a call on a null pointer is a fault here, retain, release and
+// autorelease excepted.
 #pragma once
 
 #include <atomic>

@@ -38,17 +38,16 @@ _NS_ENUM(NS::UInteger, StringEncoding){
 };
 
 _NS_OPTIONS(NS::UInteger, StringCompareOptions){
-    CaseInsensitiveSearch = 1,         LiteralSearch = 2,
-    BackwardsSearch = 4,               AnchoredSearch = 8,
-    NumericSearch = 64,                DiacriticInsensitiveSearch = 128,
-    WidthInsensitiveSearch = 256,      ForcedOrderingSearch = 512,
-    RegularExpressionSearch = 1024,
+    CaseInsensitiveSearch = 1,    LiteralSearch = 2,          BackwardsSearch = 4,
+    AnchoredSearch = 8,           NumericSearch = 64,         DiacriticInsensitiveSearch = 128,
+    WidthInsensitiveSearch = 256, ForcedOrderingSearch = 512, RegularExpressionSearch = 1024,
 };
 
 using unichar = unsigned short;
 
-/// Text in Unicode; indices and lengths count UTF-16 units, as in Cocoa. Of the encodings, ASCII, UTF-8 and ISO
-/// Latin 1 are implemented: creating a string in another, or from bytes that are not of the encoding, gives null.
+/// Text in Unicode; indices and lengths count UTF-16 units, as in Cocoa. Of the encodings, ASCII, UTF-8 and
+/// ISO Latin 1 are implemented: creating a string in another, or from bytes that are not of the encoding,
+/// gives null.
 class String : public Copying<String> {
  public:
   static String* string();
@@ -72,8 +71,8 @@ class String : public Copying<String> {
   UInteger lengthOfBytes(StringEncoding encoding) const;
 
   bool isEqualToString(const String* pString) const;
-  /// CaseInsensitiveSearch (ASCII letters), LiteralSearch, BackwardsSearch, AnchoredSearch; another option finds
-  /// nothing: {NotFound, 0}.
+  /// CaseInsensitiveSearch (ASCII letters), LiteralSearch, BackwardsSearch, AnchoredSearch; another option
+  /// finds nothing: {NotFound, 0}.
   Range rangeOfString(const String* pString, StringCompareOptions options) const;
 
   const char* fileSystemRepresentation() const;
