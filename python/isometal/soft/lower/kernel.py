@@ -12,8 +12,9 @@ from isometal.soft.lower import abi, builtins, intrinsics, llvm, threadgroup
 from isometal.soft.lower.constants import ConstantValue
 from isometal.soft.lower.narrow import narrow_matrices
 from isometal.soft.lower.observe import OBSERVE_LOAD, OBSERVE_STORE, Access
+from isometal.soft.lower.plan import Plan
 from isometal.soft.lower.prepare import LANE, Prepared, prepare
-from isometal.soft.lower.regions import Region, RegionBuilder
+from isometal.soft.lower.regions import Region, write_region
 from isometal.soft.lower.sites import Site, SiteGraph, cut
 
 # An operation that is called more often is not inlined: sixteen matrix products in line help nobody.
@@ -77,15 +78,15 @@ def lower_kernel(
     narrow_matrices(prepared.function)
     graph = cut(prepared.function, keep_barriers=observed)
     places = {names[symbol]: offset for symbol, offset in offsets.items()}
-    builder = RegionBuilder(graph, prepared.function.parameters, sources, places)
-    regions = [builder.region(site) for site in graph.sites]
+    plan = Plan(graph, prepared.function.parameters, sources, places)
+    regions = [write_region(plan, site) for site in graph.sites]
     flags = (abi.FLUSH_DENORMALS if prepared.flush_denormals else 0) | (abi.OBSERVED if observed else 0)
-    text = _module_text(prepared, graph, builder, regions, threadgroup_bytes, flags, set(offsets))
+    text = _module_text(prepared, graph, plan, regions, threadgroup_bytes, flags, set(offsets))
     return Lowered(
         ir=text,
         sites=tuple(SiteDescription(site.kind, site.describe()) for site in graph.sites),
         threadgroup_bytes=threadgroup_bytes,
-        frame_bytes=builder.frame.size,
+        frame_bytes=plan.frame.size,
         accesses=tuple(prepared.accesses),
     )
 
@@ -93,7 +94,7 @@ def lower_kernel(
 def _module_text(
     prepared: Prepared,
     graph: SiteGraph,
-    builder: RegionBuilder,
+    plan: Plan,
     regions: list[Region],
     threadgroup_bytes: int,
     flags: int,
@@ -108,7 +109,7 @@ def _module_text(
     needs: dict[str, str] = {}
     functions = [region.text for region in regions]
     for site in graph.sites[1:]:
-        text = _operation(site, builder, operations, needs)
+        text = _operation(site, plan, operations, needs)
         if text:
             functions.append(text)
     calls = Counter(call.callee[1:].strip('"') for site in graph.sites for call in site.calls)
@@ -121,11 +122,11 @@ def _module_text(
         functions += [_observer(OBSERVE_LOAD, "load"), _observer(OBSERVE_STORE, "store")]
     for name, need in needs.items():
         module.declarations.setdefault(name, need)
-    table = _table(graph, builder, regions, threadgroup_bytes, flags)
+    table = _table(graph, plan, regions, threadgroup_bytes, flags)
     return "\n".join([str(module), *operations.values(), *functions, table])
 
 
-def _operation(site: Site, builder: RegionBuilder, operations: dict[str, str], needs: dict[str, str]) -> str:
+def _operation(site: Site, plan: Plan, operations: dict[str, str], needs: dict[str, str]) -> str:
     """The function of what lanes do together at a site, "" where they only wait."""
     lines: list[str] = []
     for index, call in enumerate(site.calls):
@@ -140,13 +141,11 @@ def _operation(site: Site, builder: RegionBuilder, operations: dict[str, str], n
         for need in sorted(found.needs):
             needs[next(token for token in tokenize(need) if token[0] == "@")] = need
         columns = [call.result] if call.result else []
-        columns += [builder.operand_name(site, call, i, a.value) for i, a in enumerate(call.call().arguments)]
+        columns += [plan.operand_name(site, call, i, a.value) for i, a in enumerate(call.call().arguments)]
         pointers: list[str] = []
         for number, column in enumerate(columns):
             pointer = f"%column.{index}.{number}"
-            lines.append(
-                f"{pointer} = getelementptr inbounds i8, ptr %frame, i64 {builder.frame.columns[column].offset}"
-            )
+            lines.append(f"{pointer} = getelementptr inbounds i8, ptr %frame, i64 {plan.frame.columns[column].offset}")
             pointers.append(f"ptr {pointer}")
         lines.append(f'call void @"op.{name}"({", ".join(pointers)}, i32 %mask)')
     if not lines:
@@ -175,7 +174,7 @@ ret ptr %result
 }}"""
 
 
-def _table(graph: SiteGraph, builder: RegionBuilder, regions: list[Region], threadgroup_bytes: int, flags: int) -> str:
+def _table(graph: SiteGraph, plan: Plan, regions: list[Region], threadgroup_bytes: int, flags: int) -> str:
     rows: list[str] = []
     for site, region in zip(graph.sites, regions, strict=True):
         operation = f"@operation.{site.number}" if any("barrier" not in call.callee for call in site.calls) else "null"
@@ -188,7 +187,7 @@ def _table(graph: SiteGraph, builder: RegionBuilder, regions: list[Region], thre
         [
             f"@sites = internal constant [{count} x {abi.SITE_TYPE}] [{', '.join(rows)}]",
             f"@{abi.KERNEL_SYMBOL} = constant {abi.KERNEL_TYPE} {{ i32 {abi.VERSION}, i32 {count}, "
-            f"i64 {builder.frame.size}, i64 {threadgroup_bytes}, i32 {flags}, i32 0, ptr @sites }}",
+            f"i64 {plan.frame.size}, i64 {threadgroup_bytes}, i32 {flags}, i32 0, ptr @sites }}",
             "",
         ]
     )

@@ -6,200 +6,70 @@ what is live at its site, runs the code, and stores at each exit what it changed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from isometal.soft.errors import LoweringError
-from isometal.soft.ir import Instruction, Parameter, Phi
-from isometal.soft.ir.flow import liveness
-from isometal.soft.ir.types import layout
+from isometal.soft.ir import Instruction, Phi
 from isometal.soft.lower import builtins
-from isometal.soft.lower.abi import COLUMN_ALIGNMENT, FINISHED, LANES, SEVERAL
-from isometal.soft.lower.builtins import INDEX, LANE_VALUE, SPAN_FIELD, THREAD, Source
+from isometal.soft.lower.abi import FINISHED, LANES, SEVERAL
+from isometal.soft.lower.builtins import INDEX, LANE_VALUE, SPAN_FIELD, THREAD
+from isometal.soft.lower.frame import Column
 from isometal.soft.lower.observe import OBSERVE_LOAD, OBSERVE_STORE
-from isometal.soft.lower.sites import Piece, Site, SiteGraph
+from isometal.soft.lower.plan import Plan
+from isometal.soft.lower.rematerialise import closure
+from isometal.soft.lower.sites import Piece, Site
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """32 elements of a type in the frame, `offset` bytes from its start."""
-
-    offset: int
-    type: str
-
-    @property
-    def stored(self) -> str:
-        """The type in memory: single bits take a byte."""
-        return "i8" if self.type == "i1" else self.type
-
-
-@dataclass(slots=True)
-class Frame:
-    """The frame of a simdgroup: columns for values that outlive a region, and each lane's own arrays."""
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    arrays: dict[str, tuple[int, int]] = field(default_factory=dict)  # alloca -> offset, bytes per lane
-    size: int = 0
-
-    def add(self, name: str, type_: str) -> Column:
-        column = self.columns.get(name)
-        if column is None:
-            column = Column(self._reserve(layout("i8" if type_ == "i1" else type_)[0]), type_)
-            self.columns[name] = column
-        return column
-
-    def add_array(self, name: str, size: int, alignment: int) -> None:
-        stride = -(-size // alignment) * alignment
-        self.arrays[name] = (self._reserve(stride), stride)
-
-    def _reserve(self, bytes_per_lane: int) -> int:
-        offset = self.size
-        self.size += -(-bytes_per_lane * LANES // COLUMN_ALIGNMENT) * COLUMN_ALIGNMENT
-        return offset
-
-
-@dataclass(slots=True)
 class Region:
-    """The function of one region, and where it leads."""
+    """The function of one region, and the site that follows it: a number, abi.FINISHED or abi.SEVERAL."""
 
     text: str
     successor: int
 
 
-class RegionBuilder:
-    """Builds the regions of one kernel."""
-
-    def __init__(
-        self,
-        graph: SiteGraph,
-        parameters: list[Parameter],
-        sources: list[Source],
-        threadgroup_offsets: dict[str, int],
-    ) -> None:
-        self.graph = graph
-        self.parameters = list(zip(parameters, sources, strict=True))
-        self.offsets = threadgroup_offsets
-        self.frame = Frame()
-        self.single = len(graph.sites) == 1
-        self.types = {p.name: p.type for p in parameters}
-        self.arrays: dict[str, Instruction] = {}
-        self._collect()
-        self.live = self._liveness()
-        self._assign_columns()
-
-    # What is known before any region is built.
-
-    def _collect(self) -> None:
-        for piece in self.graph.pieces.values():
-            kept: list[Instruction] = []
-            for instruction in piece.instructions:
-                if instruction.opcode == "alloca":
-                    self.arrays[instruction.result] = instruction
-                elif not instruction.callee.startswith("@llvm.lifetime"):
-                    kept.append(instruction)
-            piece.instructions = kept
-            for instruction in kept:
-                if instruction.result:
-                    self.types[instruction.result] = instruction.type
-        for site in self.graph.sites:
-            for call in site.calls:
-                if call.result:
-                    self.types[call.result] = call.type
-        # What every region can make anew: it needs no column.
-        self.ambient = {p.name for p, source in self.parameters if not source.is_position} | set(self.arrays)
-
-    def _values(self, names: Iterable[str]) -> set[str]:
-        return {name for name in names if name in self.types and name not in self.ambient}
-
-    def _liveness(self) -> dict[str, set[str]]:
-        uses: dict[str, set[str]] = {}
-        defines: dict[str, set[str]] = {}
-        edges: dict[tuple[str, str], set[str]] = {}
-        for label, piece in self.graph.pieces.items():
-            used: set[str] = set()
-            defined: set[str] = set()
-            for instruction in piece.instructions:
-                if isinstance(instruction, Phi):
-                    for value, origin in instruction.incoming:
-                        edges.setdefault((origin, label), set()).update(self._values(value))
-                else:
-                    used |= self._values(instruction.uses()) - defined
-                if instruction.result:
-                    defined.add(instruction.result)
-            if piece.site:
-                results = set(piece.site.results())
-                for call in piece.site.calls:
-                    used |= self._values(call.uses()) - defined - results
-                defined |= results
-            uses[label], defines[label] = used, defined
-        return liveness(self.graph.flow, uses, defines, edges)
-
-    def _assign_columns(self) -> None:
-        for name, alloca in self.arrays.items():
-            size, alignment = _array_layout(alloca)
-            if not self.single:
-                self.frame.add_array(name, size, max(alignment, 16))
-        for site in self.graph.sites[1:]:
-            for name in sorted(self.live[site.resume]):
-                self.frame.add(name, self.types[name])
-            for call in site.calls:
-                if call.result:
-                    self.frame.add(call.result, call.type)
-                for index, argument in enumerate(call.call().arguments):
-                    self.frame.add(self.operand_name(site, call, index, argument.value), argument.type)
-
-    def operand_name(self, site: Site, call: Instruction, index: int, value: list[str]) -> str:
-        """Name of the column from which a call takes an operand: that of the value, or one of its own."""
-        if len(value) == 1 and value[0] in self.types and value[0] not in self.ambient:
-            return value[0]
-        return f"operand.{site.number}.{site.calls.index(call)}.{index}"
-
-    # Regions.
-
-    def region(self, site: Site) -> Region:
-        """The region of a site."""
-        labels = self._reachable(site.resume)
-        exits = {p.site.number if p.site else FINISHED for p in self._leaving(labels)}
-        successor = exits.pop() if len(exits) == 1 else SEVERAL
-        return Region(_RegionText(self, site, labels, successor).build(), successor)
-
-    def _reachable(self, start: str) -> list[str]:
-        found = {start}
-        stack = [start]
-        while stack:
-            piece = self.graph.pieces[stack.pop()]
-            for label in [] if piece.site else piece.successors():
-                if label not in found:
-                    found.add(label)
-                    stack.append(label)
-        return [label for label in self.graph.flow.order if label in found]
-
-    def _leaving(self, labels: list[str]) -> list[Piece]:
-        pieces = [self.graph.pieces[label] for label in labels]
-        return [p for p in pieces if p.site or p.instructions[-1].opcode in ("ret", "unreachable")]
+def write_region(plan: Plan, site: Site) -> Region:
+    """The region of a site, as the function `@region.<number>`."""
+    labels = plan.reachable(site.resume)
+    leaving = [p for p in map(plan.graph.pieces.__getitem__, labels) if p.site or not p.successors()]
+    exits = {p.site.number if p.site else FINISHED for p in leaving}
+    successor = exits.pop() if len(exits) == 1 else SEVERAL
+    return Region(_Writer(plan, site, labels, successor).write(), successor)
 
 
-class _RegionText:
+class _Writer:
     """Writes the function of one region."""
 
-    def __init__(self, builder: RegionBuilder, site: Site, labels: list[str], successor: int) -> None:
-        self.builder = builder
+    def __init__(self, plan: Plan, site: Site, labels: list[str], successor: int) -> None:
+        self.plan = plan
         self.site = site
-        self.labels = labels
         self.successor = successor
-        self.pieces = [builder.graph.pieces[label] for label in labels]
+        self.pieces = [plan.graph.pieces[label] for label in labels]
         self.inside = set(labels)
-        self.defined = {i.result for p in self.pieces for i in p.instructions if i.result}
-        self.live = builder.live[site.resume] if site.number else set[str]()
-        # Defined here and live at the start as well: a variable, since either value may arrive.
-        self.variables = sorted(self.live & self.defined)
         self.count = 0
         self.fed: set[tuple[str, str]] = set()
+        live = plan.live[site.resume] if site.number else set[str]()
+        defined = {i.result for p in self.pieces for i in p.instructions if i.result}
+        # Values that the pieces themselves make; positions are made before them.
+        self.defined = defined | (set() if site.number else plan.positions)
+        used = self._used()
+        # Computed again at the start, and so no more where they were defined.
+        self.again = closure(sorted(live & used & plan.recipes.keys()), plan.recipes)
+        self.defined.difference_update(self.again)
+        self.used = used.union(*(plan.recipes[name].instruction.uses() for name in self.again))
+        self.loaded = sorted((live & used) - plan.recipes.keys() | (live & self.defined))
+        # Defined here and live at the start as well: variables, since either value may arrive.
+        self.variables = {name for name in self.loaded if name in self.defined}
 
-    def build(self) -> str:
-        head: list[str] = []
-        body: list[str] = []
-        self._prologue(head, body)
+    def _used(self) -> set[str]:
+        names = {name for p in self.pieces for i in p.instructions for name in i.uses()}
+        for piece in self.pieces:
+            if piece.site:
+                names.update(name for call in piece.site.calls for name in call.uses())
+                names |= self.plan.live[piece.site.resume] & self.defined
+        return names
+
+    def write(self) -> str:
+        head, body = self._prologue()
         code: list[str] = []
         for piece in self.pieces:
             code.append(f"{piece.label[1:]}:")
@@ -225,56 +95,51 @@ class _RegionText:
         ]
         return "\n".join(lines)
 
-    def _prologue(self, head: list[str], body: list[str]) -> None:
-        builder = self.builder
-        head += builtins.span_prologue()
-        head += [
+    # The start: what the code needs, once per span (head) and for each lane (body).
+
+    def _prologue(self) -> tuple[list[str], list[str]]:
+        plan = self.plan
+        head = [
+            *builtins.span_prologue(),
             f"{SPAN_FIELD.format('count')}$wide = zext i32 {SPAN_FIELD.format('count')} to i64",
             f"%$first = and i32 {SPAN_FIELD.format('thread')}, {LANES - 1}",
             "%$first$wide = zext i32 %$first to i64",
         ]
-        body += [
+        body = [
             f"{INDEX} = trunc nuw i64 {INDEX}$wide to i32",
             f"{THREAD} = add nuw i32 {SPAN_FIELD.format('thread')}, {INDEX}",
         ]
-        if builder.single:
+        if plan.single:
             body += [f"{LANE_VALUE} = and i32 {THREAD}, {LANES - 1}"]
         else:
             body += [
                 f"{LANE_VALUE}$wide = add nuw nsw i64 %$first$wide, {INDEX}$wide",
                 f"{LANE_VALUE} = trunc nuw i64 {LANE_VALUE}$wide to i32",
             ]
-        used = self._used()
-        for parameter, source in builder.parameters:
-            if parameter.name in used and (self.site.number == 0 or not source.is_position):
+        for parameter, source in plan.parameters:
+            if parameter.name in self.used and (self.site.number == 0 or not source.is_position):
                 (head if source.is_uniform else body).extend(builtins.define(parameter, source))
-        for name in sorted(builder.offsets.keys() & used):
-            head += builtins.threadgroup_variable(name, builder.offsets[name])
-        for name, alloca in builder.arrays.items():
-            if name in used:
+        for name in sorted(plan.offsets.keys() & self.used):
+            head += builtins.threadgroup_variable(name, plan.offsets[name])
+        for name, alloca in plan.arrays.items():
+            if name in self.used:
                 self._array(name, alloca, head, body)
-        for name in self.variables:
-            head.append(f"{_variable(name)} = alloca {builder.types[name]}")
-        for name in sorted(self.live & used | set(self.variables)):
-            target = f"{name}$in" if name in self.variables else name
-            body += self._load(name, target)
-            if name in self.variables:
-                body.append(f"store {builder.types[name]} {target}, ptr {_variable(name)}")
-
-    def _used(self) -> set[str]:
-        names = {name for p in self.pieces for i in p.instructions for name in i.uses()}
-        for piece in self.pieces:
-            if piece.site:
-                names.update(name for call in piece.site.calls for name in call.uses())
-                kept = self.defined | self._positions() if self.site.number == 0 else self.defined
-                names |= self.builder.live[piece.site.resume] & kept
-        return names
+        for name in self.again:
+            recipe = plan.recipes[name]
+            (head if recipe.uniform else body).append(str(recipe.instruction))
+        for name in self.loaded:
+            if name not in self.variables:
+                body += self._load(name, name)
+                continue
+            head.append(f"{_variable(name)} = alloca {plan.types[name]}")
+            body += [*self._load(name, f"{name}$in"), f"store {plan.types[name]} {name}$in, ptr {_variable(name)}"]
+        return head, body
 
     def _array(self, name: str, alloca: Instruction, head: list[str], body: list[str]) -> None:
-        if self.builder.single:
+        if self.plan.single:
             head.append(str(alloca))
             return
-        offset, stride = self.builder.frame.arrays[name]
+        offset, stride = self.plan.frame.arrays[name]
         body += [
             f"{name}$offset = mul nuw nsw i64 {LANE_VALUE}$wide, {stride}",
             f"{name}$base = getelementptr inbounds i8, ptr %$frame, i64 {offset}",
@@ -290,91 +155,101 @@ class _RegionText:
         ]
 
     def _load(self, name: str, target: str) -> list[str]:
-        column = self.builder.frame.columns[name]
+        column = self.plan.frame.columns[name]
         lines = self._address(column, target)
         if column.type != "i1":
             return [*lines, f"{target} = load {column.type}, ptr {target}$at"]
         return [*lines, f"{target}$byte = load i8, ptr {target}$at", f"{target} = trunc i8 {target}$byte to i1"]
 
     def _store(self, name: str, value: str) -> list[str]:
-        column = self.builder.frame.columns[name]
-        self.count += 1
-        temporary = f"%$out{self.count}"
+        column = self.plan.frame.columns[name]
+        temporary = self._fresh("out")
         lines = self._address(column, temporary)
         if column.type == "i1":
             lines.append(f"{temporary}$byte = zext i1 {value} to i8")
             value = f"{temporary}$byte"
         return [*lines, f"store {column.stored} {value}, ptr {temporary}$at"]
 
+    def _fresh(self, word: str) -> str:
+        self.count += 1
+        return f"%${word}{self.count}"
+
     # Code.
 
     def _piece(self, piece: Piece) -> list[str]:
         phis: list[str] = []
+        sets: list[str] = []
         lines: list[str] = []
         local: set[str] = set()
-        stores: list[str] = []
         for instruction in piece.instructions:
-            if isinstance(instruction, Phi):
-                phis.append(self._phi(instruction))
-                stores += self._set_variable(instruction.result)
-                local.add(instruction.result)
-                continue
             if instruction.is_terminator:
                 break
-            copy = instruction.copy()
-            lines += self._read_variables(copy, local)
-            lines += self._instruction(copy)
-            if copy.result:
+            if isinstance(instruction, Phi):
+                phis.append(self._phi(instruction))
+                sets += self._set_variable(instruction.result)
+            elif instruction.result and instruction.result in self.again:
+                continue
+            else:
+                copy = instruction.copy()
+                lines += [*self._read_variables(copy, local), self._instruction(copy)]
                 lines += self._set_variable(copy.result)
-                local.add(copy.result)
-        lines = phis + stores + lines
+            local.add(instruction.result)
+        lines = [*phis, *sets, *lines]
         if piece.site:
-            lines += self._exit(piece.site, local)
-            return lines
+            return lines + self._exit(piece.site, local)
         terminator = piece.instructions[-1].copy()
-        if terminator.opcode in ("ret", "unreachable"):
-            return [*lines, *self._go(FINISHED)]
+        if not piece.successors():
+            return lines + self._go(FINISHED)
         lines += self._read_variables(terminator, local)
         for successor in terminator.labels():
             lines += self._feed_phis(piece.label, successor, local)
         return [*lines, str(terminator)]
 
-    def _instruction(self, instruction: Instruction) -> list[str]:
+    def _instruction(self, instruction: Instruction) -> str:
         if instruction.callee == "@isometal.lane":
-            return [f"{instruction.result} = add i32 {LANE_VALUE}, 0"]
+            return f"{instruction.result} = add i32 {LANE_VALUE}, 0"
         if instruction.callee in (OBSERVE_LOAD, OBSERVE_STORE):
             address, size, space, access = (" ".join(a.value) for a in instruction.call().arguments)
-            helper = instruction.callee
-            return [
-                f"{instruction.result} = call ptr {helper}(ptr %$threadgroup, ptr {address}, i64 {size}, i32 {space}, "
-                f"i32 {access}, i32 {THREAD})"
-            ]
-        return [str(instruction)]
+            return (
+                f"{instruction.result} = call ptr {instruction.callee}(ptr %$threadgroup, ptr {address}, "
+                f"i64 {size}, i32 {space}, i32 {access}, i32 {THREAD})"
+            )
+        return str(instruction)
+
+    # Variables: values that may come from the frame or from this region. LLVM makes them registers again.
+
+    def _set_variable(self, name: str) -> list[str]:
+        return [f"store {self.plan.types[name]} {name}, ptr {_variable(name)}"] if name in self.variables else []
+
+    def _read_variables(self, instruction: Instruction, local: set[str]) -> list[str]:
+        """Loads of the variables that an instruction reads and that its piece has not defined."""
+        lines: list[str] = []
+        read: dict[str, str] = {}
+        for name in dict.fromkeys(instruction.uses()):
+            if name in self.variables and name not in local:
+                read[name] = self._fresh("read")
+                lines.append(f"{read[name]} = load {self.plan.types[name]}, ptr {_variable(name)}")
+        if read:
+            instruction.rename(lambda name: read.get(name, name))
+        return lines
 
     def _phi(self, phi: Phi) -> str:
         kept = phi.copy()
-        kept.incoming = [
-            (self._fed(value, origin), origin)
-            for value, origin in phi.incoming
-            if origin in self.inside and not self._leaves(origin)
-        ]
+        kept.incoming = [(self._fed(value, o), o) for value, o in phi.incoming if o in self.inside]
         return str(kept)
 
-    def _leaves(self, label: str) -> bool:
-        return self.builder.graph.pieces[label].site is not None
-
     def _fed(self, value: list[str], origin: str) -> list[str]:
-        if len(value) == 1 and value[0] in self.variables and not self._defined_in(value[0], origin):
+        if value[0] in self.variables and not self._defined_in(value[0], origin):
             return [_fed_name(value[0], origin)]
         return value
 
     def _defined_in(self, name: str, label: str) -> bool:
-        return any(i.result == name for i in self.builder.graph.pieces[label].instructions)
+        return any(i.result == name for i in self.plan.graph.pieces[label].instructions)
 
     def _feed_phis(self, origin: str, successor: str, local: set[str]) -> list[str]:
-        """Loads of the variables that phis of a successor take from here; each once."""
+        """Loads of the variables that phis of a successor take from here, each once."""
         lines: list[str] = []
-        for phi in self.builder.graph.pieces[successor].instructions:
+        for phi in self.plan.graph.pieces[successor].instructions:
             if not isinstance(phi, Phi):
                 break
             for value, label in phi.incoming:
@@ -382,63 +257,39 @@ class _RegionText:
                 if label != origin or name not in self.variables or name in local or (name, origin) in self.fed:
                     continue
                 self.fed.add((name, origin))
-                lines.append(f"{_fed_name(name, origin)} = load {self.builder.types[name]}, ptr {_variable(name)}")
+                lines.append(f"{_fed_name(name, origin)} = load {self.plan.types[name]}, ptr {_variable(name)}")
         return lines
 
-    def _set_variable(self, name: str) -> list[str]:
-        if name not in self.variables:
-            return []
-        return [f"store {self.builder.types[name]} {name}, ptr {_variable(name)}"]
-
-    def _read_variables(self, instruction: Instruction, local: set[str]) -> list[str]:
-        """Loads of the variables that an instruction reads and that this piece has not defined."""
-        lines: list[str] = []
-        loaded: dict[str, str] = {}
-        for name in dict.fromkeys(instruction.uses()):
-            if name in self.variables and name not in local:
-                self.count += 1
-                loaded[name] = f"%$read{self.count}"
-                lines.append(f"{loaded[name]} = load {self.builder.types[name]}, ptr {_variable(name)}")
-        if loaded:
-            instruction.rename(lambda name: loaded.get(name, name))
-        return lines
+    # Exits.
 
     def _exit(self, site: Site, local: set[str]) -> list[str]:
-        builder = self.builder
-        lines: list[str] = []
+        """Stores of what is live at a site, or an operand there, unless its column holds it already."""
+        plan = self.plan
         results = set(site.results())
-        wanted: dict[str, list[str]] = {}
-        for name in sorted(builder.live[site.resume] - results):
-            wanted[name] = [name]
+        wanted = {
+            name: [name]
+            for name in sorted((plan.live[site.resume] - results) & self.defined)
+            if name in plan.frame.columns
+        }
         for call in site.calls:
             for index, argument in enumerate(call.call().arguments):
-                column = builder.operand_name(site, call, index, argument.value)
-                if argument.value[0] not in results:
+                column = plan.operand_name(site, call, index, argument.value)
+                name = argument.value[0]
+                if name not in results and (column != name or name in self.defined):
                     wanted[column] = argument.value
+        lines: list[str] = []
         for column, value in wanted.items():
-            name = value[0]
-            if (
-                column == name
-                and name not in self.defined
-                and not (self.site.number == 0 and name in self._positions())
-            ):
-                continue  # its column holds it already
-            if name in self.variables and name not in local:
-                self.count += 1
-                lines.append(f"%$read{self.count} = load {builder.types[name]}, ptr {_variable(name)}")
-                lines += self._store(column, f"%$read{self.count}")
-            else:
-                lines += self._store(column, " ".join(value))
+            text = " ".join(value)
+            if text in self.variables and text not in local:
+                text = self._fresh("read")
+                lines.append(f"{text} = load {plan.types[value[0]]}, ptr {_variable(value[0])}")
+            lines += self._store(column, text)
         return lines + self._go(site.number)
-
-    def _positions(self) -> set[str]:
-        return {p.name for p, source in self.builder.parameters if source.is_position}
 
     def _go(self, number: int) -> list[str]:
         lines: list[str] = []
         if self.successor == SEVERAL:
-            self.count += 1
-            at = f"%$next{self.count}"
+            at = self._fresh("next")
             lines = [
                 f"{at} = getelementptr inbounds i16, ptr %$next, i64 {LANE_VALUE}$wide",
                 f"store i16 {number if number < 0x8000 else number - 0x10000}, ptr {at}",
@@ -452,19 +303,3 @@ def _variable(name: str) -> str:
 
 def _fed_name(name: str, origin: str) -> str:
     return f"%$fed.{name[1:]}.{origin[1:]}"
-
-
-def _array_layout(alloca: Instruction) -> tuple[int, int]:
-    from isometal.soft.ir.types import read_type
-
-    tokens = alloca.tokens
-    type_, index = read_type(tokens, 1)
-    size, alignment = layout(type_)
-    rest = tokens[index:]
-    if len(rest) > 2 and rest[1] != "align" and rest[1][0] != "!":
-        if not rest[2].isdigit():
-            raise LoweringError(f"[soft] an array of variable length: {alloca}.")
-        size *= int(rest[2])
-    if "align" in rest:
-        alignment = int(rest[rest.index("align") + 1])
-    return size, alignment

@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 
 from isometal.soft.ir import Function, Instruction, Module
-from isometal.soft.ir.lexer import closing
-from isometal.soft.ir.types import layout
+from isometal.soft.ir.lexer import closing, split_commas
+from isometal.soft.ir.model import typed_value
+from isometal.soft.ir.types import address_space, layout
 
+CONSTANT_SPACE = 2
 THREADGROUP_SPACE = 3
 
 _MANGLED_SPACE = re.compile(r"\.p\d+(?=\.|\Z)")
@@ -60,6 +62,9 @@ def _flatten_function(function: Function) -> None:
 
 
 def _flatten_instruction(instruction: Instruction) -> None:
+    if _loads_constant(instruction):
+        # Nobody writes constant memory while a kernel runs.
+        instruction.tokens += [",", "!invariant.load", "!", "{", "}"]
     instruction.type = _flat_type(instruction.type)
     for phi in (instruction,) if instruction.opcode == "phi" else ():
         phi.incoming = [(_flat(value), label) for value, label in phi.incoming]  # type: ignore[attr-defined]
@@ -72,6 +77,14 @@ def _flatten_instruction(instruction: Instruction) -> None:
     for index, token in enumerate(tokens):
         if token.startswith("@llvm.") and ".p" in token:
             tokens[index] = _flat_callee(token)
+
+
+def _loads_constant(instruction: Instruction) -> bool:
+    if instruction.opcode != "load" or "volatile" in instruction.tokens or "atomic" in instruction.tokens:
+        return False
+    if "!invariant.load" in instruction.tokens:
+        return False
+    return address_space(typed_value(split_commas(instruction.tokens[1:])[1]).type) == CONSTANT_SPACE
 
 
 def _flat_callee(name: str) -> str:
