@@ -14,29 +14,22 @@ _TOKEN = re.compile(
   | \.\.\.
   | -?[0-9][-+.eExXa-zA-Z0-9]*      # numbers, 0xH3C00 too
   | [a-zA-Z_][-a-zA-Z$._0-9]*       # words
-  | [()\[\]{}<>,=*:|]
+  | ;[^\n]*                         # comments
+  | \S
     """,
     re.VERBOSE,
 )
-_SPACE = re.compile(r"\s*(?:;.*)?")
+# Single characters that the last alternative finds and that begin no token.
+_UNKNOWN = frozenset("#$%&'+-./;?@\\^`~\"")
 
 
 def tokenize(line: str) -> list[str]:
     """The tokens of a line or of several; comments go. Text that is no token raises ValueError."""
-    tokens: list[str] = []
-    for part in line.split("\n") if "\n" in line else (line,):
-        position = 0
-        end = len(part)
-        while position < end:
-            match = _TOKEN.match(part, position)
-            if match is None:
-                space = _SPACE.match(part, position)
-                if space is None or space.end() == position:
-                    raise ValueError(f"no token at: {part[position : position + 40]!r}")
-                position = space.end()
-                continue
-            tokens.append(match.group())
-            position = match.end()
+    tokens = _TOKEN.findall(line)
+    if ";" in line:
+        tokens = [token for token in tokens if token[0] != ";"]
+    if not _UNKNOWN.isdisjoint(tokens) or not line.isascii():
+        raise ValueError(f"no token in: {line[:80]!r}")
     return tokens
 
 

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from isometal.soft.ir import parse_module
 from isometal.soft.ir.lexer import tokenize
-from isometal.soft.lower import abi, builtins, intrinsics, llvm, threadgroup
+from isometal.soft.lower import abi, intrinsics, llvm, threadgroup
 from isometal.soft.lower.constants import ConstantValue
 from isometal.soft.lower.narrow import narrow_matrices
 from isometal.soft.lower.observe import OBSERVE_LOAD, OBSERVE_STORE, Access
@@ -71,14 +70,13 @@ def lower_kernel(
     """
     chosen = target or llvm.host()
     prepared = prepare(air, kernel, constants or {}, chosen, observed=observed)
-    sources = builtins.sources(parse_module(air), kernel)
     offsets, threadgroup_bytes = threadgroup.offsets(prepared.variables)
     names = {symbol: f"%$variable{number}" for number, symbol in enumerate(offsets)}
     threadgroup.localise(prepared.function, names)
     narrow_matrices(prepared.function)
     graph = cut(prepared.function, keep_barriers=observed)
     places = {names[symbol]: offset for symbol, offset in offsets.items()}
-    plan = Plan(graph, prepared.function.parameters, sources, places)
+    plan = Plan(graph, prepared.function.parameters, prepared.sources, places)
     regions = [write_region(plan, site) for site in graph.sites]
     flags = (abi.FLUSH_DENORMALS if prepared.flush_denormals else 0) | (abi.OBSERVED if observed else 0)
     text = _module_text(prepared, graph, plan, regions, threadgroup_bytes, flags, set(offsets))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Function, IrError, Module, parse_module
 from isometal.soft.ir.lexer import tokenize
-from isometal.soft.lower import intrinsics, llvm
+from isometal.soft.lower import builtins, intrinsics, llvm
+from isometal.soft.lower.builtins import Source
 from isometal.soft.lower.constants import ConstantValue, specialise
 from isometal.soft.lower.observe import OBSERVE_LOAD, OBSERVE_STORE, Access, observe_accesses
 from isometal.soft.lower.spaces import ThreadgroupVariable, flatten
@@ -33,6 +34,7 @@ class Prepared:
     Attributes:
         module: what `function` stands in; also holds constant tables.
         function: the kernel.
+        sources: where its parameters come from.
         variables: the threadgroup variables that are its own.
         flush_denormals: whether AIR was compiled with denorms_disable.
         accesses: what observers are told about, by number.
@@ -40,6 +42,7 @@ class Prepared:
 
     module: Module
     function: Function
+    sources: list[Source]
     variables: list[ThreadgroupVariable]
     flush_denormals: bool
     accesses: list[Access]
@@ -63,6 +66,7 @@ def prepare(
     module = parse_module(air)
     symbol = _find(module, kernel)
     flush = any('"air.compile.denorms_disable"' in text for text in module.metadata.values())
+    sources = builtins.sources(module, kernel)
     specialise(module, constants)
     accesses = observe_accesses(module) if observed else []
     variables = flatten(module)
@@ -77,7 +81,7 @@ def prepare(
     if function is None:
         raise LoweringError(f"[soft] kernel {kernel!r} was optimised away; this is a bug of isometal.")
     _check_single(result, symbol, kernel)
-    return Prepared(result, function, variables, flush, accesses)
+    return Prepared(result, function, sources, variables, flush, accesses)
 
 
 def _find(module: Module, kernel: str) -> str:
