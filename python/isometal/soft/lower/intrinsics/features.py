@@ -1,0 +1,41 @@
+"""What a target's instructions can do that decides how an intrinsic is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Instructions for which LLVM would otherwise call a library function that generated kernels do not have.
+
+    Attributes:
+        fused_multiply_add: float fma in one instruction.
+        half_conversion: conversions between half and float.
+        bfloat_conversion: conversion of float to bfloat.
+    """
+
+    fused_multiply_add: bool = True
+    half_conversion: bool = True
+    bfloat_conversion: bool = False
+
+    @staticmethod
+    def of(triple: str, features: str) -> Features:
+        """Features of a target.
+
+        Args:
+            triple: LLVM's target triple.
+            features: what the processor has, as LLVM's ``+a,-b``; the base of the architecture is not repeated in it.
+        """
+        if triple.startswith(("aarch64", "arm64")):
+            # Expanded in line to integer operations where there is no instruction.
+            return Features(bfloat_conversion=True)
+        has = set(features.split(","))
+        return Features(
+            fused_multiply_add="+fma" in has,
+            half_conversion="+f16c" in has or "+avx512f" in has,
+            bfloat_conversion="+avx512bf16" in has and "+avx512vl" in has,
+        )
+
+
+MODERN = Features()
