@@ -48,8 +48,8 @@ void throws(Body&& body, const std::string& part, const char* file, int line) {
   } catch (const Error& error) {
     const std::string message = error.what();
     if (message.find(part) == std::string::npos) fail(file, line, "message lacks '" + part + "': " + message);
-    if (message.rfind("[array] ", 0) != 0 || message.back() != '.')
-      fail(file, line, "not in form: " + message);
+    const bool opened = message.rfind("[array] ", 0) == 0 || message.rfind("[soft] ", 0) == 0;
+    if (!opened || message.back() != '.') fail(file, line, "not in form: " + message);
     return;
   } catch (const std::exception& error) {
     return fail(file, line, std::string("another exception: ") + error.what());
