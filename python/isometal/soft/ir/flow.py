@@ -11,12 +11,16 @@ class FlowGraph:
     """Nodes with successors, numbered so that a loop's body comes before what follows the loop.
 
     `order` is a reverse post-order from the entry in which each loop is contiguous; unreachable nodes are not in it.
+    `loops` holds the nodes of each natural loop, by its header.
     """
 
     def __init__(self, entry: str, successors: Mapping[str, Sequence[str]]) -> None:
         self.entry = entry
         self.successors = successors
-        self.order = self._loop_contiguous_order()
+        order = self._post_order()[::-1]
+        rank = {node: index for index, node in enumerate(order)}
+        self.loops = self._loops(order, rank)
+        self.order = self._loop_contiguous_order(order, rank)
 
     def predecessors(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {node: [] for node in self.order}
@@ -41,13 +45,11 @@ class FlowGraph:
                 order.append(node)
         return order
 
-    def _loop_contiguous_order(self) -> list[str]:
+    def _loop_contiguous_order(self, order: list[str], rank: dict[str, int]) -> list[str]:
         # A plain reverse post-order may put a loop's exit before its body. Order the components of the graph without
         # back edges by depth of nesting: a node is emitted when all its forward predecessors are, and among the nodes
         # that are ready, one of the innermost open loop goes first.
-        order = self._post_order()[::-1]
-        rank = {node: index for index, node in enumerate(order)}
-        loops = self._loops(order, rank)
+        loops = self.loops
         waiting = dict.fromkeys(order, 0)
         for node in order:
             for successor in set(self.successors[node]):
@@ -77,7 +79,6 @@ class FlowGraph:
         return result
 
     def _loops(self, order: Iterable[str], rank: Mapping[str, int]) -> dict[str, set[str]]:
-        """The nodes of each natural loop, by its header."""
         before: dict[str, list[str]] = {node: [] for node in rank}
         for node in rank:
             for successor in self.successors[node]:

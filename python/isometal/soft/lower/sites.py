@@ -12,7 +12,8 @@ from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Block, FlowGraph, Function, Instruction
 from isometal.soft.ir.lexer import words
 from isometal.soft.lower import intrinsics
-from isometal.soft.lower.abi import SEVERAL, SIMDGROUP, START, THREADGROUP_BARRIER
+from isometal.soft.lower.abi import JOIN, SEVERAL, SIMDGROUP, START, THREADGROUP_BARRIER
+from isometal.soft.lower.joins import JOIN_CALL, add_joins
 
 _PURE = words(
     "add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg freeze icmp "
@@ -39,7 +40,7 @@ class Site:
         """What a report calls it."""
         names = [call.callee[1:].strip('"') for call in self.calls]
         if not names:
-            return "start"
+            return "join" if self.kind == JOIN else "start"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"{names[0]}{more}"
 
@@ -78,9 +79,11 @@ def cut(function: Function, *, keep_barriers: bool = False) -> SiteGraph:
     pieces: dict[str, Piece] = {}
     ends: dict[str, str] = {}
     sites: list[Site] = []
-    for block in function.blocks:
-        if not keep_barriers:
+    if not keep_barriers:
+        for block in function.blocks:
             _drop_idle_barriers(block)
+    add_joins(function, lambda instruction: _kind(instruction) is not None)
+    for block in function.blocks:
         made = _cut_block(block, sites)
         ends[block.label] = made[-1].label
         pieces.update((piece.label, piece) for piece in made)
@@ -109,10 +112,14 @@ def _cut_block(block: Block, sites: list[Site]) -> list[Piece]:
         if start is None:
             pieces.append(Piece(label, rest))
             return pieces
-        before, calls, rest = _group(rest, start)
-        site = Site(_kind(calls[0]) or SIMDGROUP, calls, f"{block.label}${len(pieces) + 1}")
-        if site.kind == THREADGROUP_BARRIER or "barrier" in calls[0].callee:
-            site.memory_flags = _memory_flags(calls[0])
+        kind = _kind(rest[start]) or SIMDGROUP
+        resume = f"{block.label}${len(pieces) + 1}"
+        if kind == JOIN:
+            site, before, rest = Site(JOIN, [], resume), rest[:start], rest[start + 1 :]
+        else:
+            before, calls, rest = _group(rest, start)
+            flags = _memory_flags(calls[0]) if "barrier" in calls[0].callee else 0
+            site = Site(kind, calls, resume, flags)
         sites.append(site)
         pieces.append(Piece(label, before, site))
         label = site.resume
@@ -146,6 +153,8 @@ def _writes(instruction: Instruction) -> bool:
 def _kind(instruction: Instruction) -> int | None:
     """Kind of site that an instruction asks for, None for one that never waits."""
     callee = instruction.callee
+    if callee == JOIN_CALL:
+        return JOIN
     if not callee.startswith("@air."):
         return None
     found = intrinsics.rendezvous(callee[1:])
