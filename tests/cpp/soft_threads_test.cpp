@@ -334,7 +334,6 @@ TEST_CASE(the_environment_says_how_many_threads) {
   if (before != nullptr) setenv("ISOMETAL_SOFT_THREADS", saved.c_str(), 1);
 }
 
-#if !defined(__SANITIZE_THREAD__)
 TEST_CASE(a_forked_process_has_threads_of_its_own) {
   TestKernel kernel("slow");
   kernel.site(Kind::start, region<slowly>, abi::kFinished);
@@ -357,6 +356,5 @@ TEST_CASE(a_forked_process_has_threads_of_its_own) {
   waitpid(child, &status, 0);
   CHECK_EQUAL(status, 0);
 }
-#endif
 
 #endif
