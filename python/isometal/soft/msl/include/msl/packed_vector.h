@@ -30,7 +30,7 @@ struct __msl_packed_vector;
     MSL_FUNC constexpr __msl_packed_vector(vec<T, N> v) __constant : FROM_VECTOR {}                         \
     MSL_FUNC constexpr __msl_packed_vector(PARAMETERS) : FROM_ELEMENTS {}                                   \
     MSL_FUNC constexpr __msl_packed_vector(PARAMETERS) __constant : FROM_ELEMENTS {}                        \
-    MSL_FUNC constexpr operator vec<T, N>() const __private { return vec<T, N>{MEMBERS}; }                  \
+    MSL_FUNC constexpr operator vec<T, N>() const { return vec<T, N>{MEMBERS}; }                            \
     MSL_FUNC constexpr operator vec<T, N>() const __global { return vec<T, N>{MEMBERS}; }                   \
     MSL_FUNC constexpr operator vec<T, N>() const __local { return vec<T, N>{MEMBERS}; }                    \
     MSL_FUNC constexpr operator vec<T, N>() const __constant { return vec<T, N>{MEMBERS}; }                 \

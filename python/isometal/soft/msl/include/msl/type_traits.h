@@ -9,9 +9,9 @@ struct integral_constant {
   static constexpr __constant T value = v;
   using value_type = T;
   using type = integral_constant;
-  MSL_FUNC constexpr operator T() const __private { return v; }
+  MSL_FUNC constexpr operator T() const { return v; }
   MSL_FUNC constexpr operator T() const __constant { return v; }
-  MSL_FUNC constexpr T operator()() const __private { return v; }
+  MSL_FUNC constexpr T operator()() const { return v; }
   MSL_FUNC constexpr T operator()() const __constant { return v; }
 };
 template <bool b>
