@@ -49,6 +49,8 @@ def write(name: str, columns: Columns) -> bool:
     group = LANES if scope == "simd" else QUAD
     if kind.startswith("prefix"):
         value = _scan(value, each, group, operation, exclusive="exclusive" in kind)
+        if kind == "prefix_exclusive_sum" and shape.is_float:
+            value = value + value.coerce(0.0)  # MSL: the first thread gets 0, which is not -0
     elif scope == "simd":
         value = _reduce(value, each, operation)
     else:
