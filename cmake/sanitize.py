@@ -59,7 +59,7 @@ def main() -> None:
         # Python's own small-block allocator would hide overruns between its blocks.
         "PYTHONMALLOC": "malloc",
     }
-    tests = ["tests/native/test_core_array.py", "tests/native/test_core_stub.py"]
+    tests = [f"tests/native/test_core_{part}.py" for part in ("array", "soft", "stub")]
     command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", *tests]
     run(*command, *sys.argv[1:], env=environment)
 

@@ -45,7 +45,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 }
 
 int clear(PyObject* self) {
-  nb::inst_ptr<OwnedKernel>(self)->owner.reset();
+  if (nb::inst_ready(self)) nb::inst_ptr<OwnedKernel>(self)->owner.reset();
   return 0;
 }
 
