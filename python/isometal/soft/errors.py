@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from isometal.errors import BackendError
 
-__all__ = ["HangError", "LoweringError", "MetallibError", "MslError", "SoftDeviceError", "ValidationError"]
+__all__ = [
+    "FunctionError",
+    "HangError",
+    "LoweringError",
+    "MetallibError",
+    "MslError",
+    "SoftDeviceError",
+    "ValidationError",
+]
 
 
 class SoftDeviceError(BackendError):
@@ -31,6 +39,10 @@ class MslError(SoftDeviceError):
     def __init__(self, message: str, diagnostics: str = "") -> None:
         self.diagnostics = diagnostics
         super().__init__(f"{message}\n{diagnostics}".rstrip())
+
+
+class FunctionError(SoftDeviceError):
+    """A kernel that a library does not have, or function constants that do not fit it."""
 
 
 class LoweringError(SoftDeviceError):

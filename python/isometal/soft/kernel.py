@@ -1,0 +1,187 @@
+"""A compiled kernel, callable with NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NoReturn
+
+from isometal.soft.buffers import to_memory
+from isometal.soft.errors import ValidationError
+from isometal.soft.native import NativeKernel
+from isometal.soft.reflection import Argument, KernelReflection
+
+__all__ = ["Kernel", "Size"]
+
+#: A size in up to three directions.
+Size = int | Sequence[int]
+_MAX_THREADGROUP_BYTES = 32768
+_THREADGROUP_STEP = 16
+_MAX_SIZE = 2**32 - 1
+
+
+class Kernel:
+    """A kernel of a library, compiled for its function constants.
+
+        add = library.kernel("add")
+        add(a, b, out, grid=out.size)
+
+    Attributes:
+        name: of the kernel.
+        reflection: what it takes; ``print(kernel)`` shows it.
+        constants: values of its function constants, by index.
+    """
+
+    def __init__(self, native: NativeKernel, reflection: KernelReflection, constants: Mapping[int, Any]) -> None:
+        from isometal import _core
+
+        self.name = reflection.name
+        self.reflection = reflection
+        self.constants = dict(constants)
+        self.native = native
+        self._kernel = _core.SoftKernel(native.address, self.name, [site.text for site in reflection.sites], native)
+        self._bindings = reflection.bindings
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(a.name or str(a.index) for a in self._bindings)
+        return f"<Kernel {self.name}({arguments}) on a software Metal device>"
+
+    def __str__(self) -> str:
+        return str(self.reflection)
+
+    def __call__(
+        self,
+        *buffers: object,
+        grid: Size,
+        threadgroup: Size | None = None,
+        dispatch: Literal["threads", "threadgroups"] = "threads",
+        mode: Literal["fast", "shuffled"] = "fast",
+        seed: int = 0,
+        threads: int = 0,
+    ) -> None:
+        """Runs the kernel and returns when it is done.
+
+        Args:
+            buffers: a value for each binding, in the order of `reflection.bindings`; or one mapping, from index or name
+                to value. Arrays are used in place, so results are in them afterwards. Where the kernel only reads,
+                numbers and lists are converted to the argument's type, a mapping fills a struct, and `bytes` are taken
+                as they are. For threadgroup memory the value is its length in bytes. In a mapping a threadgroup
+                argument is known by its name or as ``"threadgroup 0"``. What the kernel does not use may be None.
+            grid: threads or threadgroups in each direction.
+            threadgroup: threads of a threadgroup; where it is left out, as many in a row as are possible.
+            dispatch: what `grid` counts. A grid of threads may end within a threadgroup.
+            mode: ``fast``, or ``shuffled`` for an order of threads drawn from the seed.
+            seed: of ``shuffled``.
+            threads: OS threads at most; 0 for what the process may use.
+
+        Raises:
+            ValidationError: what Metal's API validation rejects, and values that do not fit their arguments.
+            HangError: threads wait at a barrier that others never reach.
+        """
+        from isometal import _core
+
+        if dispatch not in ("threads", "threadgroups"):
+            self._fail(f"dispatch={dispatch!r}", "'threads' or 'threadgroups' is possible")
+        bound = self._bind(buffers)
+        size = self._size(grid, "grid")
+        limit = self.reflection.max_threads_per_threadgroup
+        # Of threadgroups nobody but the caller knows how large they are meant to be.
+        if threadgroup is None and dispatch == "threadgroups":
+            self._fail("no threadgroup size", "dispatch='threadgroups' needs one")
+        group = (min(size[0], limit), 1, 1) if threadgroup is None else self._size(threadgroup, "threadgroup")
+        if group[0] * group[1] * group[2] > limit:
+            self._fail(f"a threadgroup of {group[0] * group[1] * group[2]} threads", f"at most {limit} are possible")
+        memory: list[tuple[int, object, bool, int]] = []
+        lengths: list[tuple[int, int]] = []
+        for argument, value in bound:
+            if argument.kind == "threadgroup":
+                lengths.append((argument.index, self._length(argument, value)))
+            else:
+                data = to_memory(self.name, argument, value)
+                memory.append((argument.index, data, argument.writes, argument.alignment))
+        self._check_memory(lengths)
+        _core.soft_dispatch(
+            self._kernel, memory, lengths, size, group, dispatch == "threads", mode, seed=seed, threads=threads
+        )
+
+    def _fail(self, what: str, right: str) -> NoReturn:
+        raise ValidationError(f"[soft] kernel {self.name!r}: {what}; {right}.")
+
+    def _bind(self, buffers: Sequence[object]) -> list[tuple[Argument, object]]:
+        """Each binding with its value."""
+        names = ", ".join(argument.title for argument in self._bindings) or "none"
+        if len(buffers) == 1 and isinstance(buffers[0], Mapping) and not self._takes_one_struct(buffers[0]):
+            values = self._by_argument(buffers[0], names)
+        else:
+            if len(buffers) != len(self._bindings):
+                self._fail(f"{len(buffers)} values", f"it has {len(self._bindings)} bindings: {names}")
+            values = dict(zip(self._bindings, buffers, strict=True))
+        bound = [(argument, values.get(argument)) for argument in self._bindings]
+        missing = [argument.title for argument, value in bound if value is None and argument.used]
+        if missing:
+            self._fail(f"nothing is bound to {', '.join(missing)}", "every argument that it uses needs a value")
+        return [(argument, value) for argument, value in bound if value is not None]
+
+    def _takes_one_struct(self, value: Mapping[Any, object]) -> bool:
+        """Whether a lone mapping is the value of a lone struct rather than all bindings."""
+        if len(self._bindings) != 1:
+            return False
+        return {field.name for field in self._bindings[0].fields} == set(value)
+
+    def _by_argument(self, given: Mapping[Any, object], names: str) -> dict[Argument, object]:
+        values: dict[Argument, object] = {}
+        for key, value in given.items():
+            found = [a for a in self._bindings if _is_called(a, key)]
+            if len(found) != 1:
+                self._fail(f"{key!r} is no binding" if not found else f"{key!r} is several bindings", f"it has {names}")
+            if found[0] in values:
+                self._fail(f"{found[0].title} has two values", "give one")
+            values[found[0]] = value
+        return values
+
+    def _size(self, given: Size, what: str) -> tuple[int, int, int]:
+        parts = tuple(given) if isinstance(given, Sequence) else (given,)
+        if not 1 <= len(parts) <= 3:
+            self._fail(f"{what}={given!r}", "one to three numbers are needed")
+        try:
+            numbers = [_integer(part) for part in parts]
+        except TypeError:
+            self._fail(f"{what}={given!r}", "whole numbers are needed")
+        if not all(1 <= number <= _MAX_SIZE for number in numbers):
+            self._fail(f"{what}={given!r}", "numbers from 1 to 2^32 - 1 are needed")
+        x, y, z = (*numbers, 1, 1)[:3]
+        return x, y, z
+
+    def _length(self, argument: Argument, value: object) -> int:
+        try:
+            length = _integer(value)
+        except TypeError:
+            length = 0
+        if length <= 0 or length % _THREADGROUP_STEP:
+            self._fail(f"{argument.title} = {value!r:.60}", f"a length in bytes, a multiple of {_THREADGROUP_STEP}")
+        return length
+
+    def _check_memory(self, lengths: Sequence[tuple[int, int]]) -> None:
+        static = self.reflection.static_threadgroup_bytes
+        bound = sum(length for _, length in lengths)
+        if static + bound > _MAX_THREADGROUP_BYTES:
+            self._fail(
+                f"{static} bytes of its own threadgroup memory and {bound} of arguments",
+                f"at most {_MAX_THREADGROUP_BYTES} in all are possible",
+            )
+
+
+def _integer(value: object) -> int:
+    """A whole number of Python or NumPy. Raises TypeError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError
+    return int(value.__index__())
+
+
+def _is_called(argument: Argument, key: object) -> bool:
+    """Whether a key of a mapping means the argument."""
+    if isinstance(key, str):
+        return key in (argument.name, f"{argument.kind} {argument.index}") and bool(key)
+    try:
+        return argument.kind == "buffer" and _integer(key) == argument.index
+    except TypeError:
+        return False

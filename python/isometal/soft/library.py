@@ -1,0 +1,180 @@
+"""Libraries of kernels: from a .metallib, from source, or from AIR."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from isometal.soft import bitcode, native
+from isometal.soft.cache import Cache
+from isometal.soft.compiler import Air, compile_kernel, reflect_kernel
+from isometal.soft.constants import Given, constant_values
+from isometal.soft.errors import FunctionError, MetallibError
+from isometal.soft.kernel import Kernel
+from isometal.soft.metadata import kernel_names, reflect
+from isometal.soft.metallib import Metallib
+from isometal.soft.msl_types import data_type_name
+from isometal.soft.reflection import FunctionConstant, KernelReflection
+
+__all__ = ["Library"]
+
+
+class _Source(Protocol):
+    """Where a library's kernels come from."""
+
+    origin: str
+    kernels: tuple[str, ...]
+
+    def air(self, kernel: str) -> Air: ...
+
+    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]: ...
+
+    def close(self) -> None: ...
+
+
+class Library:
+    """Kernels that can be looked at, compiled and run. Safe to use from several threads.
+
+        library = Library.from_metallib("mlx.metallib")
+        library.kernels                                         # names
+        print(library.reflection("vv_Addfloat32"))              # what a kernel takes
+        kernel = library.kernel("vv_Addfloat32")                # compile, or take from the cache
+
+    Attributes:
+        origin: the path, or what else it came from, for messages.
+        kernels: names of its kernels, in order.
+    """
+
+    def __init__(self, source: _Source, cache: Cache | None = None) -> None:
+        """Use `from_metallib`, `from_source` or `from_air`."""
+        self._source = source
+        self._cache = cache
+        self._compiled: WeakValueDictionary[tuple[object, ...], Kernel] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        self.origin = source.origin
+        self.kernels = source.kernels
+        self._known = frozenset(source.kernels)
+
+    @classmethod
+    def from_metallib(cls, source: str | os.PathLike[str] | bytes, *, origin: str = "metallib") -> Library:
+        """Opens a .metallib that Apple's tools made: a path, or the bytes of one.
+
+        Raises OSError, MetallibError where it is damaged, SoftDeviceError where the compile cache is not safe to use.
+        """
+        library = Metallib(source, origin) if isinstance(source, bytes) else Metallib.open(source)
+        return cls(_FromMetallib(library), Cache())
+
+    @classmethod
+    def from_air(cls, text: str, *, origin: str = "AIR") -> Library:
+        """Takes a module in AIR, as LLVM's text. Raises LoweringError where it has no kernels."""
+        return cls(_FromAir(text, origin), Cache())
+
+    def __repr__(self) -> str:
+        return f"<Library {self.origin}: {len(self.kernels)} kernels on a software Metal device>"
+
+    def reflection(self, name: str) -> KernelReflection:
+        """What a kernel takes, its conditional arguments included.
+
+        Raises FunctionError where there is none of that name, MetallibError or LoweringError where its AIR is damaged.
+        """
+        self._check(name)
+        return reflect_kernel(self._source.air(name), name)
+
+    def constants(self, name: str) -> tuple[FunctionConstant, ...]:
+        """The function constants of a kernel. Raises FunctionError, MetallibError."""
+        self._check(name)
+        return self._source.constants(name)
+
+    def kernel(
+        self, name: str, constants: Mapping[int | str, Given] | None = None, *, observed: bool = False
+    ) -> Kernel:
+        """A kernel, compiled for this processor.
+
+        Args:
+            name: of the kernel.
+            constants: values of its function constants, by index or name.
+            observed: report loads and stores to observers, which is slower.
+
+        Raises:
+            FunctionError: no kernel of that name; a constant without a value, or with one that does not fit.
+            LoweringError: what this device cannot run, with the reason.
+            MetallibError: its bitcode is damaged.
+        """
+        values = constant_values(name, self.constants(name), constants or {})
+        # A value's type is part of it here: 1 == 1.0 == True.
+        key = (name, observed, *((index, repr(values[index])) for index in sorted(values)))
+        with self._lock:
+            found = self._compiled.get(key)
+        if found is not None:
+            return found
+        compiled = compile_kernel(self._source.air(name), name, values, observed=observed, cache=self._cache)
+        kernel = Kernel(native.load(compiled.code), compiled.reflection, values)
+        with self._lock:
+            return self._compiled.setdefault(key, kernel)
+
+    def close(self) -> None:
+        """Closes the file that it was read from. Kernels stay usable."""
+        self._source.close()
+
+    def _check(self, name: str) -> None:
+        if name not in self._known:
+            close = difflib.get_close_matches(name, self.kernels, n=3, cutoff=0.7)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"it has {len(self.kernels)}: {self._some()}."
+            raise FunctionError(f"[soft] no kernel {name!r} in {self.origin}; {hint}")
+
+    def _some(self) -> str:
+        return ", ".join(self.kernels[:5]) + (", ..." if len(self.kernels) > 5 else "") or "none"
+
+
+class _FromMetallib:
+    def __init__(self, library: Metallib) -> None:
+        self.origin = library.source
+        self.kernels = tuple(name for name, entry in library.functions.items() if entry.type == "kernel")
+        self._library = library
+
+    def air(self, kernel: str) -> Air:
+        def fault(reason: str) -> MetallibError:
+            return bitcode.fault(self._library, kernel, reason)
+
+        return Air(self._library.bitcode(kernel), self._library.functions[kernel].hash, fault)
+
+    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]:
+        try:
+            return tuple(
+                FunctionConstant(constant.name, data_type_name(constant.data_type), constant.index)
+                for constant in self._library.constants(kernel)
+            )
+        except KeyError as error:
+            raise FunctionError(
+                f"[soft] kernel {kernel!r} has a function constant of type {error}, which is no scalar or vector."
+            ) from None
+
+    def close(self) -> None:
+        self._library.close()
+
+
+class _FromAir:
+    def __init__(self, text: str, origin: str) -> None:
+        self.origin = origin
+        self.kernels = tuple(kernel_names(text))
+        self._text = text
+        self._air = Air.of_text(text)
+
+    def air(self, kernel: str) -> Air:
+        return self._air
+
+    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]:
+        return reflect(self._text, kernel).constants
+
+    def close(self) -> None:
+        pass
+
+
+def read_air(path: str | os.PathLike[str]) -> Library:
+    """A library from a file of AIR text. Raises OSError, LoweringError."""
+    return Library.from_air(Path(path).read_text(encoding="utf-8"), origin=os.fspath(path))
