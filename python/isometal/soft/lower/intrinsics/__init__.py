@@ -11,8 +11,8 @@ Types
     [fast_]   the name with and without the prefix; both have the same definition, the precise one
 
 Mathematics: every argument and the result have the type F
-    air.[fast_]OP.F        acos acosh asin asinh atan atanh ceil cos cosh cospi exp exp10 exp2 fabs floor fract log log10
-                           log2 rint round rsqrt saturate sign sin sinh sinpi sqrt tan tanh tanpi trunc
+    air.[fast_]OP.F        acos acosh asin asinh atan atanh ceil cos cosh cospi exp exp10 exp2 fabs floor fract log
+                           log10 log2 rint round rsqrt saturate sign sin sinh sinpi sqrt tan tanh tanpi trunc
     air.[fast_]OP.F        of two: atan2 copysign divide fdim fmax fmin fmod nextafter pow powr; step(edge, x)
     air.[fast_]OP.F        of three: clamp(x, low, high) fma fmax3 fmedian3 fmin3 mix(x, y, a) smoothstep(low, high, x)
     air.[fast_]ldexp.F     (F, I32 exponent), the exponent has as many elements as F
@@ -31,8 +31,8 @@ Integers
     air.insert_bits.S.I    (I base, I insert, i32 offset, i32 bits); also without S
     air.OP.vNi1            all any: (<N x i1>) -> i1
 Conversions
-    air.convert.D.S        D and S are f.F, s.I, u.I or u.i1 (u.v4i1): all pairs. Behind them .sat, for integers, and then
-                           a rounding .rte .rtz .rtp .rtn: air.convert.f.f16.f.f32.rtz, air.convert.u.i8.s.i32.sat
+    air.convert.D.S        D and S are f.F, s.I, u.I or u.i1 (u.v4i1): all pairs. Behind them .sat, for integers, and
+                           then a rounding .rte .rtz .rtp .rtn: air.convert.f.f16.f.f32.rtz, air.convert.u.i8.s.i32.sat
     air.pack.K.vNF         (vNF) -> i32 and
     air.unpack.K.vNF       (i32) -> vNF; K is unorm4x8 snorm4x8 unorm2x16 snorm2x16 unorm.rgb10a2 snorm.rgb10a2;
                            F is f32 or f16

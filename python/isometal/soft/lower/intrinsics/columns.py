@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from isometal.soft.lower.intrinsics.builder import Builder, Value
+from isometal.soft.lower.intrinsics.definition import ANY_SUBNORMALS
 from isometal.soft.lower.intrinsics.features import Features
 from isometal.soft.lower.intrinsics.shape import I32, Shape
 
@@ -85,7 +86,7 @@ def operation_text(name: str, parameters: int, builder: Builder) -> str:
     columns = [f"ptr noalias {OUT}", *(f"ptr noalias readonly %a{i}" for i in range(parameters))]
     signature = ", ".join([*columns, f"i32 {MASK}"])
     body = "\n".join(builder.lines)
-    return f'define internal void @"op.{name}"({signature}) alwaysinline nounwind {{\n{body}\nret void\n}}'
+    return f'define internal void @"op.{name}"({signature}) alwaysinline nounwind {ANY_SUBNORMALS} {{\n{body}\nret void\n}}'
 
 
 def _vector_literal(element: str, numbers: Sequence[int] | range) -> str:

@@ -59,6 +59,10 @@ class Intrinsic:
     memory: str = "none"
 
 
+# LLVM must not fold comparisons as if subnormal numbers always were what they are: kernels flush them. A function into
+# which this one is inlined says what really holds.
+ANY_SUBNORMALS = '"denormal-fp-math"="dynamic,dynamic"'
+
 # Finds an intrinsic by its name without `air.`; None where the family has none of that name.
 Family = Callable[[str], Intrinsic | None]
 
@@ -78,7 +82,7 @@ def write(name: str, intrinsic: Intrinsic, call: Call) -> Definition:
     result = intrinsic.body(call)
     builder.effect("ret void" if result is None else f"ret {result.typed}")
     parameters = ", ".join(f"{type_} {call.name(i)}" for i, type_ in enumerate(call.parameters))
-    attributes = f"alwaysinline nounwind willreturn memory({intrinsic.memory})"
+    attributes = f"alwaysinline nounwind willreturn memory({intrinsic.memory}) {ANY_SUBNORMALS}"
     body = "\n".join(builder.lines)
     text = f"define internal {intrinsic.returns} @{name}({parameters}) {attributes} {{\n{body}\n}}"
     return Definition(text, frozenset(builder.needs))

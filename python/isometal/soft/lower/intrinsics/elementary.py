@@ -35,12 +35,14 @@ def _hyperbolic_tangent(x: Value) -> Value:
 def _inverse_hyperbolic_sine(x: Value) -> Value:
     a = x.call("fabs")
     square = a * a
-    return cores.log1p(a + square / ((square + 1.0).call("sqrt") + 1.0)).call("copysign", x)
+    result = cores.log1p(a + square / ((square + 1.0).call("sqrt") + 1.0))
+    return a.compare("oeq", math.inf).select(a, result).call("copysign", x)
 
 
 def _inverse_hyperbolic_cosine(x: Value) -> Value:
     t = x - 1.0
-    return cores.log1p(t + (t * (x + 1.0)).call("sqrt"))
+    result = cores.log1p(t + (t * (x + 1.0)).call("sqrt"))
+    return x.compare("olt", 1.0).select(x.coerce(math.nan), result)
 
 
 def _inverse_hyperbolic_tangent(x: Value) -> Value:

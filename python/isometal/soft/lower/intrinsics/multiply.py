@@ -14,6 +14,7 @@ import re
 
 from isometal.soft.lower.intrinsics.builder import Builder, Value
 from isometal.soft.lower.intrinsics.columns import LANES, MASK, OUT, Columns
+from isometal.soft.lower.intrinsics.definition import ANY_SUBNORMALS
 from isometal.soft.lower.intrinsics.precision import narrow, widen
 from isometal.soft.lower.intrinsics.shape import Shape
 
@@ -59,7 +60,7 @@ def write(name: str, columns: Columns) -> frozenset[str]:
 def _function(name: str, builder: Builder, attributes: str, mask: str = "") -> str:
     parameters = ", ".join([f"ptr noalias {OUT}", *(f"ptr readonly {p}" for p in _OPERANDS)])
     body = "\n".join(builder.lines)
-    return f'define internal void @"{name}"({parameters}{mask}) {attributes} nounwind {{\n{body}\nret void\n}}'
+    return f'define internal void @"{name}"({parameters}{mask}) {attributes} nounwind {ANY_SUBNORMALS} {{\n{body}\nret void\n}}'
 
 
 def _whole(name: str, outer: Builder, result: str, operands: list[str]) -> str:

@@ -109,12 +109,14 @@ def _tangent_at(quadrant: Value, rest: Value) -> Value:
 
 
 def sine_pi(x: Value) -> Value:
-    return _flip(_sine_at(*_reduce_half_turns(x.call("fabs"))), _sign(x))
+    """Zeros have the argument's sign: adding 0 makes them positive first."""
+    return _flip(_sine_at(*_reduce_half_turns(x.call("fabs"))) + 0.0, _sign(x))
 
 
 def cosine_pi(x: Value) -> Value:
+    """Zeros are positive."""
     quadrant, rest = _reduce_half_turns(x.call("fabs"))
-    return _sine_at(quadrant + 1, rest)
+    return _sine_at(quadrant + 1, rest) + 0.0
 
 
 def tangent_pi(x: Value) -> Value:
