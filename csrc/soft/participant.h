@@ -32,8 +32,9 @@ struct SharedRun {
   unsigned threads;     ///< OS threads at most
   std::uint64_t chunk;  ///< threadgroups taken at once, at most
 
-  std::atomic<std::uint64_t> next{0};
-  std::atomic<bool> stop{false};
+  // Apart from each other: one changes with every chunk, the other is read for every threadgroup.
+  alignas(64) std::atomic<std::uint64_t> next{0};
+  alignas(64) std::atomic<bool> stop{false};
 
   /// Ends the dispatch with the exception that is being handled, unless another came first.
   void fail();
