@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from reference.memory import FLOATS, ReferenceFault
 
 _TINY = np.float32(2.0**-126)
@@ -130,8 +131,8 @@ def cast(opcode: str, source: str, target: str) -> Callable[[Any], Any]:
         "sitofp": lambda v: rounded(signed(v, from_bits), target),
         "fptoui": to_integer,
         "fptosi": to_integer,
-        "fpext": lambda v: FLOATS[target](v),
-        "fptrunc": lambda v: FLOATS[target](v),
+        "fpext": FLOATS.get(target, float),
+        "fptrunc": FLOATS.get(target, float),
     }
     operation = table[opcode]
     return lambda v: None if v is None else operation(v)

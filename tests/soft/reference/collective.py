@@ -46,7 +46,7 @@ def is_threadgroup_barrier(name: str) -> bool:
 def collective(name: str) -> Collective | None:
     """What `name` does, None for a function of one thread."""
     if name in ("air.wg.barrier", "air.simdgroup.barrier"):
-        return lambda lanes: dict.fromkeys(lanes)
+        return dict.fromkeys
     if name.startswith("air.simdgroup_matrix_8x8_multiply_accumulate."):
         return _multiply_accumulate
     match = _NAME.match(name)
@@ -67,9 +67,7 @@ def collective(name: str) -> Collective | None:
     return by_group
 
 
-def _operation(
-    operation: str, is_signed: bool, element: str
-) -> Callable[[dict[int, list[Any]], int], dict[int, Any]]:
+def _operation(operation: str, is_signed: bool, element: str) -> Callable[[dict[int, list[Any]], int], dict[int, Any]]:
     if operation in _FOLDS:
         fold = _fold(operation, is_signed, element)
 

@@ -13,12 +13,11 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from reference.generator import Case, generate
-from reference.launch import launch
-
 from isometal import _core
 from isometal.soft import native
 from isometal.soft.lower import lower_kernel
+from reference.generator import Case, generate
+from reference.launch import launch
 
 #: Buffer of each case that holds float32; the others hold integers.
 FLOATS = 1
@@ -66,8 +65,10 @@ def differences(want: dict[int, bytearray], have: dict[int, bytearray]) -> list[
     """Where two sets of buffers differ, as texts; one NaN is like another."""
     found: list[str] = []
     for index, data in want.items():
-        a, b = (np.frombuffer(bytes(d), np.uint32) for d in (data, have[index])) if index != 6 else (
-            np.frombuffer(bytes(d), np.uint16) for d in (data, have[index])
+        a, b = (
+            (np.frombuffer(bytes(d), np.uint32) for d in (data, have[index]))
+            if index != 6
+            else (np.frombuffer(bytes(d), np.uint16) for d in (data, have[index]))
         )
         same = a == b
         if index == FLOATS:
@@ -82,7 +83,9 @@ def check(case: Case, *, stack: bool = False) -> list[str]:
     want = expected(case)
     problems: list[str] = []
     if stack:
-        problems += [f"the two rules of the reference differ: {text}" for text in differences(want, expected(case, stack=True))]
+        problems += [
+            f"the two rules of the reference differ: {text}" for text in differences(want, expected(case, stack=True))
+        ]
     compiled = Compiled(case)
     for mode, seed, threads in (("fast", 0, 1), ("shuffled", 1, 1), ("shuffled", 2, 2)):
         found = differences(want, compiled.run(mode, seed, threads))

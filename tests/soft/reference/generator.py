@@ -7,13 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from reference import together
 from reference.expressions import INTEGERS, Expressions, Scope
 from reference.launch import Grid
 from reference.writer import KernelWriter, Value
 
 SLOTS = 6  # results per thread and output buffer
-_THREADGROUPS = [(32, 1, 1), (40, 1, 1), (64, 1, 1), (7, 5, 1), (16, 4, 1), (33, 2, 1), (5, 3, 2), (1, 1, 1), (31, 1, 1)]
+_THREADGROUPS = [
+    (32, 1, 1),
+    (40, 1, 1),
+    (64, 1, 1),
+    (7, 5, 1),
+    (16, 4, 1),
+    (33, 2, 1),
+    (5, 3, 2),
+    (1, 1, 1),
+    (31, 1, 1),
+]
 
 
 @dataclass
@@ -124,7 +135,9 @@ class Generator:
         sx, sy = (w.value("i32", f"extractelement {size}, i32 {axis}") for axis in range(2))
         row = w.binary("add", y, w.binary("mul", z, sy))
         self.thread = w.binary("add", x, w.binary("mul", row, sx))
-        self.index = self.expressions.convert(w.builtin("thread_index_in_threadgroup", self.rng.choice(["i32", "i16"])), "i32")
+        self.index = self.expressions.convert(
+            w.builtin("thread_index_in_threadgroup", self.rng.choice(["i32", "i16"])), "i32"
+        )
         lane = w.builtin("thread_index_in_simdgroup", "i32")
         group = w.builtin("simdgroup_index_in_threadgroup", "i32")
         scope.values += [self.thread, self.index, lane, group, x, y]
@@ -255,16 +268,20 @@ class Generator:
 
     def _array(self, place: _Place) -> None:
         if self.scope.arrays:
-            pointer = self.expressions.element(
-                self.rng.choice(self.scope.arrays), self.expressions.integer("i32", 1)
-            )
+            pointer = self.expressions.element(self.rng.choice(self.scope.arrays), self.expressions.integer("i32", 1))
             self.writer.store(self.expressions.integer("i32", 2), pointer, 4)
 
     def _count(self, place: _Place) -> None:
         """An atomic whose result nobody uses: threads may come in any order."""
         w = self.writer
         pointer = w.address("i32", self.counts, self.expressions.masked(self.expressions.integer("i32", 1), 7))
-        arguments = (pointer, self.expressions.integer("i32", 1), Value("i32", "0"), Value("i32", "2"), Value("i1", "true"))
+        arguments = (
+            pointer,
+            self.expressions.integer("i32", 1),
+            Value("i32", "0"),
+            Value("i32", "2"),
+            Value("i1", "true"),
+        )
         w.call("i32", "air.atomic.global.add.u.i32", *arguments, attributes="mustprogress nounwind willreturn")
 
     def _helper(self, place: _Place) -> None:
@@ -300,10 +317,7 @@ class Generator:
         w.branch(first, then, after)
         w.begin(then)
         field = self.rng.randrange(3)
-        cell = (
-            "getelementptr inbounds ({ i16, [3 x i32] }, ptr addrspace(3) @cells, i64 0, i32 1, "
-            f"i64 {field})"
-        )
+        cell = f"getelementptr inbounds ({{ i16, [3 x i32] }}, ptr addrspace(3) @cells, i64 0, i32 1, i64 {field})"
         w.emit(f"store {e.integer('i32', 1)}, ptr addrspace(3) {cell}, align 4")
         w.begin(after)
         w.rendezvous("void", "air.wg.barrier", *barrier)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from isometal.soft.ir import Instruction
+from isometal.soft.ir.lexer import closing, split_commas, words
+from isometal.soft.ir.model import typed_value
+from isometal.soft.ir.types import fields, layout, read_type, vector
 from reference import arithmetic
 from reference.memory import FLOATS, Pointer, ReferenceFault, Segment, field_offsets
 from reference.pure import pure
-
-from isometal.soft.ir import Instruction
-from isometal.soft.ir.lexer import closing, split_commas
-from isometal.soft.ir.model import typed_value
-from isometal.soft.ir.types import fields, layout, read_type, vector
 
 if TYPE_CHECKING:
     from reference.interpreter import Program
@@ -76,7 +76,7 @@ def _float(type_: str, token: str) -> Any:
     kind = FLOATS[type_]
     if token == "zeroinitializer":
         return kind(0)
-    if token.startswith("0xH") or token.startswith("0xR"):
+    if token.startswith(("0xH", "0xR")):
         return np.uint16(int(token[3:], 16)).view(kind)
     if token.startswith("0x"):
         return kind(struct.unpack("<d", struct.pack("<Q", int(token, 16)))[0])
@@ -126,7 +126,7 @@ def _scalar(program: Program, instruction: Instruction) -> Getter:
         start += 1
     type_, index = read_type(tokens, start)
     element = (vector(type_) or (0, type_))[1]
-    if opcode in arithmetic_casts:
+    if opcode in _CASTS:
         at = len(tokens) - 1 - tokens[::-1].index("to")
         getter = compile_operand(program, type_, tokens[index:at])
         target = (vector(instruction.type) or (0, instruction.type))[1]
@@ -152,11 +152,9 @@ def _scalar(program: Program, instruction: Instruction) -> Getter:
     return _lift2(operation, getters[0], getters[1], wide)
 
 
-arithmetic_casts = frozenset("trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp bitcast".split())
-_PREDICATES = frozenset(
-    "eq ne ugt uge ult ule sgt sge slt sle oeq ogt oge olt ole one ord ueq une uno true false".split()
-)
-_FLAGS = frozenset("nuw nsw exact disjoint nneg samesign".split())
+_CASTS = words("trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp bitcast")
+_PREDICATES = words("eq ne ugt uge ult ule sgt sge slt sle oeq ogt oge olt ole one ord ueq une uno true false")
+_FLAGS = words("nuw nsw exact disjoint nneg samesign")
 
 
 def _lift1(operation: Callable[[Any], Any], a: Getter, wide: bool) -> Getter:
@@ -352,7 +350,7 @@ def compile_terminator(program: Program, instruction: Instruction) -> Getter:
     if instruction.opcode == "br":
         operand = typed_value(split_commas(tokens[1:])[0])
         condition = compile_operand(program, operand.type, operand.value)
-        places = [t for before, t in zip(tokens, tokens[1:], strict=False) if before == "label"]
+        places = [tokens[at + 1] for at, token in enumerate(tokens) if token == "label"]
         return lambda env: None if condition(env) is None else places[0 if condition(env) else 1]
     if instruction.opcode == "switch":
         return _switch(program, tokens)
@@ -369,5 +367,3 @@ def _switch(program: Program, tokens: list[str]) -> Getter:
     body = tokens[opening + 1 : -1]
     cases = {int(body[at + 1]) & ((1 << bits) - 1): body[at + 4] for at in range(0, len(body), 5)}
     return lambda env: None if value(env) is None else cases.get(value(env), default)
-
-

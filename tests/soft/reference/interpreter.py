@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from isometal.soft.ir import Function, Instruction, Module, Phi, parse_module
+from isometal.soft.ir.types import layout
 from reference.collective import collective
 from reference.instructions import Environment, compile_instruction, compile_operand, compile_terminator
 from reference.loops import LoopNest
 from reference.memory import FLOATS, Memory, Pointer, ReferenceFault, Segment
-
-from isometal.soft.ir import Function, Instruction, Module, Phi, parse_module
-from isometal.soft.ir.types import layout
 
 _ENDLESS = 20_000  # blocks of one thread
 

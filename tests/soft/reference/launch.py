@@ -8,11 +8,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+
+from isometal.soft.ir.types import vector
 from reference.interpreter import Program
 from reference.memory import Access, Pointer, ReferenceFault, Segment
 from reference.threadgroup import run_threadgroup
-
-from isometal.soft.ir.types import vector
 
 Size = tuple[int, int, int]
 
@@ -30,9 +30,7 @@ class Grid:
         return x, y, z
 
     def size_of(self, position: Size) -> Size:
-        x, y, z = (
-            min(m, n - p * m) for n, m, p in zip(self.threads, self.threadgroup, position, strict=True)
-        )
+        x, y, z = (min(m, n - p * m) for n, m, p in zip(self.threads, self.threadgroup, position, strict=True))
         return x, y, z
 
 

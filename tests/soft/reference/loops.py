@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from reference.memory import ReferenceFault
 
@@ -20,12 +20,12 @@ class LoopNest:
                 if following in dominators[label]:
                     body = self.bodies.setdefault(following, {following})
                     _grow(body, label, {k: successors[k] for k in dominators})
-        forward = {
-            label: [s for s in successors[label] if s not in dominators[label]] for label in dominators
-        }
+        forward = {label: [s for s in successors[label] if s not in dominators[label]] for label in dominators}
         _check_acyclic(entry, forward)
         self.around: dict[str, tuple[str, ...]] = {
-            label: tuple(sorted((h for h in self.bodies if label in self.bodies[h]), key=lambda h: -len(self.bodies[h])))
+            label: tuple(
+                sorted((h for h in self.bodies if label in self.bodies[h]), key=lambda h: -len(self.bodies[h]))
+            )
             for label in dominators
         }
 
@@ -53,7 +53,7 @@ class LoopNest:
             return index < to_index
         return to_label in self._reachable(label, self.around[label][:shared])
 
-    @lru_cache(maxsize=None)  # noqa: B019 - lives as long as the program
+    @cache  # noqa: B019 - lives as long as the program
     def _reachable(self, label: str, closed: tuple[str, ...]) -> frozenset[str]:
         """Blocks that control can come to without going through one of the headers in `closed`."""
         found: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -15,7 +15,7 @@ from isometal.soft.ir.types import fields, layout, vector
 
 
 class ReferenceFault(Exception):
-    """The kernel does something that has no defined result. A generated kernel must not; it is the generator's fault."""
+    """The kernel does something that has no defined result. A generated kernel must not."""
 
 
 @dataclass(eq=False)
@@ -59,7 +59,7 @@ class Codec(NamedTuple):
 FLOATS = {"float": np.float32, "half": np.float16, "bfloat": ml_dtypes.bfloat16, "double": np.float64}
 
 
-@lru_cache(maxsize=None)
+@cache
 def codec(type_: str) -> Codec:
     """The codec of a type. Pointers cannot be stored: no kernel here does."""
     if type_ in FLOATS:
@@ -95,7 +95,7 @@ def _sequence(parts: list[Codec], offsets: list[int]) -> Codec:
     return Codec(size, read, write)
 
 
-@lru_cache(maxsize=None)
+@cache
 def field_offsets(type_: str) -> list[int]:
     """Offsets of the fields of a structure, or of the elements of an array."""
     members = fields(type_)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from isometal.soft.ir.types import vector
 from reference import arithmetic
 from reference.arithmetic import signed, unsigned
 from reference.memory import FLOATS, ReferenceFault
-
-from isometal.soft.ir.types import vector
 
 if TYPE_CHECKING:
     from reference.interpreter import Program
@@ -68,7 +68,7 @@ def _defined(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 def _convert(to_kind: str, from_kind: str, target: str, source: str) -> Callable[..., Any]:
     if from_kind == "f" and to_kind == "f":
-        return _defined(lambda value: FLOATS[target](value))
+        return _defined(FLOATS[target])
     bits = int(source[1:]) if source[0] == "i" else 0
     if to_kind == "f":
         return _defined(lambda v: arithmetic.rounded(signed(v, bits) if from_kind == "s" else v, target))
@@ -97,8 +97,8 @@ def _atomic(program: Program, operation: str, sign: str | None, type_: str) -> P
     kind = "float" if type_ == "f32" else type_
     table: dict[str, Callable[[Any, Any], Any]] = {
         "add": lambda a, b: a + b if kind == "float" else unsigned(a + b, 32),
-        "min": lambda a, b: _integer("min", sign == "s", 32)(a, b),
-        "max": lambda a, b: _integer("max", sign == "s", 32)(a, b),
+        "min": _integer("min", sign == "s", 32),
+        "max": _integer("max", sign == "s", 32),
         "and": lambda a, b: a & b,
         "or": lambda a, b: a | b,
         "xor": lambda a, b: a ^ b,

@@ -111,9 +111,7 @@ class _Rounds:
         for ours, theirs in zip(here, there, strict=False):
             if ours != theirs:
                 nest = self.program.code(ours.function).nest
-                return nest.may_reach(
-                    ours.label, ours.index, ours.rounds, theirs.label, theirs.index, theirs.rounds
-                )
+                return nest.may_reach(ours.label, ours.index, ours.rounds, theirs.label, theirs.index, theirs.rounds)
         raise ReferenceFault("a call within itself")
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from reference.expressions import Expressions
 from reference.writer import Value
 
-_SHUFFLED = {"i16": "u.i16", "i32": "s.i32", "i64": "u.i64", "float": "f32", "<2 x i32>": "u.v2i32", "<4 x float>": "v4f32"}
+_SHUFFLED = {
+    "i16": "u.i16",
+    "i32": "s.i32",
+    "i64": "u.i64",
+    "float": "f32",
+    "<2 x i32>": "u.v2i32",
+    "<4 x float>": "v4f32",
+}
 _FOLDED = {"i16": ("s.i16", "u.i16"), "i32": ("s.i32", "u.i32"), "i64": ("s.i64", "u.i64")}
 
 

@@ -103,7 +103,8 @@ class KernelWriter:
     def buffer(self, name: str, index: int, space: int, *, writable: bool = True) -> Value:
         access = "air.read_write" if writable else "air.read"
         metadata = (
-            f'!"air.buffer", !"air.location_index", i32 {index}, i32 1, !"{access}", !"air.address_space", i32 {space}, '
+            f'!"air.buffer", !"air.location_index", i32 {index}, i32 1, !"{access}", '
+            f'!"air.address_space", i32 {space}, '
             f'!"air.arg_type_size", i32 4, !"air.arg_type_align_size", i32 4, !"air.arg_name", !"{name}"'
         )
         return self._parameter(Value(f"ptr addrspace({space})", f"%{name}"), metadata)

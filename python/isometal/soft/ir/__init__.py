@@ -2,7 +2,7 @@
 
 LLVM itself parses, verifies and optimises (through llvmlite); this model is for the changes that LLVM has no pass for.
 It knows types, instructions, operands, blocks and control flow, and keeps everything else as tokens, so that what is
-not touched goes through unchanged. Local names are normalised: ``%12`` becomes ``%v12``; every block is labelled.
+not touched goes through unchanged. Local names are normalised: ``%12`` becomes ``%$v12``; every block is labelled.
 """
 
 from isometal.soft.ir.flow import FlowGraph

@@ -34,10 +34,13 @@ def tokenize(line: str) -> list[str]:
 
 
 def local(name: str, prefix: str = "v") -> str:
-    """The normalised form of a local name: numbers cannot be inserted between, and quoted names cannot be extended."""
+    """The normalised form of a local name: numbers cannot be inserted between, and quoted names cannot be extended.
+
+    The dollar keeps what was a number, or needed quotes, apart from names that compilers give.
+    """
     if name[1] == '"':
-        return "%" + "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in name[2:-1])
-    return f"%{prefix}{name[1:]}" if name[1].isdigit() else name
+        return "%" + "".join(c if c.isascii() and c.isalnum() else f"${ord(c):x}$" for c in name[2:-1])
+    return f"%${prefix}{name[1:]}" if name[1].isdigit() else name
 
 
 def words(text: str) -> frozenset[str]:

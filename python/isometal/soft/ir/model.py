@@ -95,6 +95,12 @@ class Instruction:
 
     def call(self) -> CallSite:
         """The parts of a call instruction. Raises IrError for a form that AIR does not have."""
+        try:
+            return self._call()
+        except (ValueError, IndexError, RecursionError) as error:
+            raise IrError(f"[soft] a call that cannot be read: {str(self)[:200]!r} ({error}).") from error
+
+    def _call(self) -> CallSite:
         tokens = self.tokens
         start = tokens.index("call") + 1
         while not is_type_start(tokens[start]):
@@ -104,7 +110,7 @@ class Instruction:
             index = closing(tokens, index) + 1
         callee = tokens[index]
         if callee[0] not in "@%":
-            raise IrError(f"[soft] a call of {callee!r} cannot be lowered: {self}")
+            raise ValueError(f"the callee is {callee!r}")
         inner = tokens[index + 2 : closing(tokens, index + 1)]
         return CallSite(callee, returns, [typed_value(part) for part in split_commas(inner)])
 

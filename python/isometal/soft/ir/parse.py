@@ -24,6 +24,9 @@ _CASTS = words("trunc zext sext fptrunc fpext fptoui fptosi uitofp sitofp ptrtoi
 _BINARY = words("add sub mul udiv sdiv urem srem shl lshr ashr and or xor fadd fsub fmul fdiv frem fneg freeze")
 _NO_RESULT = frozenset(["store", "br", "ret", "switch", "unreachable", "fence"])
 
+# Types may hold types that hold types: what a few lines can say fits no memory.
+_LONGEST_TYPE = 1 << 16
+
 
 def parse_module(text: str, prefix: str = "v") -> Module:
     """The module that `text` describes. Raises IrError, with the line, for what the model does not know.
@@ -51,8 +54,9 @@ class _Reader:
             line = self.lines[index]
             try:
                 index = self._top_level(line, index)
-            except (ValueError, IndexError) as error:
-                raise IrError(f"[soft] IR that cannot be read, line {index + 1}: {line[:200]!r} ({error}).") from error
+            except (ValueError, IndexError, StopIteration, RecursionError) as error:
+                reason = str(error) or "it ends too early"
+                raise IrError(f"[soft] IR that cannot be read, line {index + 1}: {line[:200]!r} ({reason}).") from error
         return self.module
 
     def _top_level(self, line: str, index: int) -> int:
@@ -67,6 +71,8 @@ class _Reader:
             return end + 1
         if line[0] == "@":
             tokens = self._tokens(line)
+            if len(tokens) < 3 or tokens[1] != "=":
+                raise ValueError("no definition")
             module.globals[tokens[0]] = Global(tokens[0], tokens[2:])
         elif line.startswith("declare "):
             tokens = self._tokens(line)
@@ -103,6 +109,8 @@ class _Reader:
         body = self.named_types[name]
         if any(token in self.named_types for token in body):
             body = [part for t in body for part in (self._named_type(t) if t in self.named_types else (t,))]
+            if len(body) > _LONGEST_TYPE:
+                raise ValueError(f"the type {name} has more than {_LONGEST_TYPE} parts")
             self.named_types[name] = body
         return body
 
@@ -151,6 +159,13 @@ class _Reader:
                 function.blocks.append(block)
             tokens = [local(t, self.prefix) if t[0] == "%" else t for t in self._tokens(text)]
             block.instructions.append(_instruction(tokens))
+        if pending:
+            raise ValueError("a switch without an end")
+        for block in function.blocks:
+            if not block.instructions or not block.terminator.is_terminator:
+                raise ValueError(f"block {block.label} of {function.name} does not end in a terminator")
+        if not function.blocks:
+            raise ValueError(f"{function.name} has no blocks")
 
 
 def _parameter(tokens: list[str]) -> Parameter:
@@ -178,7 +193,7 @@ def _instruction(tokens: list[str]) -> Instruction:
 
 def _phi(result: str, tokens: list[str]) -> Phi:
     start = 1
-    while not is_type_start(tokens[start]) or tokens[start] == "[":
+    while not is_type_start(tokens[start]):
         start += 1
     type_, index = read_type(tokens, start)
     incoming: list[tuple[list[str], str]] = []

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 _SCALARS = {"half": 2, "bfloat": 2, "float": 4, "double": 8, "ptr": 8}
 _INTEGER = re.compile(r"i(\d+)\Z")
+_MOST_FIELDS = 1 << 16
 
 
 def is_type_start(token: str) -> bool:
@@ -67,11 +68,16 @@ def vector(type_: str) -> tuple[int, str] | None:
 
 @lru_cache(maxsize=4096)
 def fields(type_: str) -> tuple[str, ...] | None:
-    """Types of the fields of a structure or array type, None for other types."""
+    """Types of the fields of a structure or array type, None for other types.
+
+    Raises ValueError for an array that is too long to be a value.
+    """
     from isometal.soft.ir.lexer import tokenize
 
     if type_.startswith("["):
         count, _, element = type_[1:-1].partition(" x ")
+        if int(count) > _MOST_FIELDS:
+            raise ValueError(f"an array of {count} elements is no value")
         return (element,) * int(count)
     body = type_[1:-1] if type_.startswith("<{") else type_
     if not body.startswith("{"):
