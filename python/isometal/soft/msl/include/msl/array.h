@@ -4,14 +4,28 @@
 
 namespace metal {
 
-#define MSL_ARRAY_ELEMENTS(qualified, ...)                                                     \
-  MSL_FUNC constexpr qualified T& operator[](size_t i) __VA_ARGS__ { return __elements[i]; }   \
-  MSL_FUNC constexpr qualified T& at(size_t i) __VA_ARGS__ { return __elements[i]; }           \
-  MSL_FUNC constexpr qualified T& front() __VA_ARGS__ { return __elements[0]; }                \
-  MSL_FUNC constexpr qualified T& back() __VA_ARGS__ { return __elements[N - 1]; }             \
-  MSL_FUNC constexpr qualified T* data() __VA_ARGS__ { return __elements; }                    \
-  MSL_FUNC constexpr qualified T* begin() __VA_ARGS__ { return __elements; }                   \
-  MSL_FUNC constexpr qualified T* end() __VA_ARGS__ { return __elements + N; }
+#define MSL_ARRAY_ELEMENTS(qualified, ...)                           \
+  MSL_FUNC constexpr qualified T& operator[](size_t i) __VA_ARGS__ { \
+    return __elements[i];                                            \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T& at(size_t i) __VA_ARGS__ {         \
+    return __elements[i];                                            \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T& front() __VA_ARGS__ {              \
+    return __elements[0];                                            \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T& back() __VA_ARGS__ {               \
+    return __elements[N - 1];                                        \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T* data() __VA_ARGS__ {               \
+    return __elements;                                               \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T* begin() __VA_ARGS__ {              \
+    return __elements;                                               \
+  }                                                                  \
+  MSL_FUNC constexpr qualified T* end() __VA_ARGS__ {                \
+    return __elements + N;                                           \
+  }
 
 template <class T, size_t N>
 struct array {

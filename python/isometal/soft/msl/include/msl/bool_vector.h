@@ -1,18 +1,33 @@
 // isometal: msl/bool_vector.h
-// bool2, bool3, bool4. clang's vectors have no element type bool in this language, so these are structs of bool.
+// bool2, bool3, bool4. clang's vectors have no element type bool in this language, so these are structs of
+// bool.
 #pragma once
 
 template <int N>
 struct __msl_bool_vector;
 
-#define MSL_SUBSCRIPTS(T)                                                                      \
-  MSL_FUNC constexpr __private T& operator[](int i) __private { return (&x)[i]; }              \
-  MSL_FUNC constexpr T operator[](int i) const { return (&x)[i]; }                             \
-  MSL_FUNC constexpr __global T& operator[](int i) __global { return (&x)[i]; }                \
-  MSL_FUNC constexpr T operator[](int i) const __global { return (&x)[i]; }                    \
-  MSL_FUNC constexpr __local T& operator[](int i) __local { return (&x)[i]; }                  \
-  MSL_FUNC constexpr T operator[](int i) const __local { return (&x)[i]; }                     \
-  MSL_FUNC constexpr T operator[](int i) const __constant { return (&x)[i]; }
+#define MSL_SUBSCRIPTS(T)                                       \
+  MSL_FUNC constexpr __private T& operator[](int i) __private { \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr T operator[](int i) const {                \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr __global T& operator[](int i) __global {   \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr T operator[](int i) const __global {       \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr __local T& operator[](int i) __local {     \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr T operator[](int i) const __local {        \
+    return (&x)[i];                                             \
+  }                                                             \
+  MSL_FUNC constexpr T operator[](int i) const __constant {     \
+    return (&x)[i];                                             \
+  }
 
 template <>
 struct alignas(2) __msl_bool_vector<2> {
@@ -58,17 +73,16 @@ struct __msl_unqualified_vector_traits<__msl_bool_vector<N>> {
   static constexpr __constant int size = N;
 };
 
-#define MSL_BOOL_OPERATOR(op, elementwise)                              \
-  MSL_FUNC constexpr bool2 operator op(bool2 a, bool2 b) {              \
-    return bool2{bool(a.x elementwise b.x), bool(a.y elementwise b.y)}; \
-  }                                                                     \
-  MSL_FUNC constexpr bool3 operator op(bool3 a, bool3 b) {              \
-    return bool3{bool(a.x elementwise b.x), bool(a.y elementwise b.y),  \
-                 bool(a.z elementwise b.z)};                            \
-  }                                                                     \
-  MSL_FUNC constexpr bool4 operator op(bool4 a, bool4 b) {              \
-    return bool4{bool(a.x elementwise b.x), bool(a.y elementwise b.y),  \
-                 bool(a.z elementwise b.z), bool(a.w elementwise b.w)}; \
+#define MSL_BOOL_OPERATOR(op, elementwise)                                                         \
+  MSL_FUNC constexpr bool2 operator op(bool2 a, bool2 b) {                                         \
+    return bool2{bool(a.x elementwise b.x), bool(a.y elementwise b.y)};                            \
+  }                                                                                                \
+  MSL_FUNC constexpr bool3 operator op(bool3 a, bool3 b) {                                         \
+    return bool3{bool(a.x elementwise b.x), bool(a.y elementwise b.y), bool(a.z elementwise b.z)}; \
+  }                                                                                                \
+  MSL_FUNC constexpr bool4 operator op(bool4 a, bool4 b) {                                         \
+    return bool4{bool(a.x elementwise b.x), bool(a.y elementwise b.y), bool(a.z elementwise b.z),  \
+                 bool(a.w elementwise b.w)};                                                       \
   }
 // Both operands are values: && and || of vectors do not short-circuit in Metal either.
 MSL_BOOL_OPERATOR(&&, &)
@@ -80,6 +94,12 @@ MSL_BOOL_OPERATOR(==, ==)
 MSL_BOOL_OPERATOR(!=, !=)
 #undef MSL_BOOL_OPERATOR
 
-MSL_FUNC constexpr bool2 operator!(bool2 a) { return bool2{!a.x, !a.y}; }
-MSL_FUNC constexpr bool3 operator!(bool3 a) { return bool3{!a.x, !a.y, !a.z}; }
-MSL_FUNC constexpr bool4 operator!(bool4 a) { return bool4{!a.x, !a.y, !a.z, !a.w}; }
+MSL_FUNC constexpr bool2 operator!(bool2 a) {
+  return bool2{!a.x, !a.y};
+}
+MSL_FUNC constexpr bool3 operator!(bool3 a) {
+  return bool3{!a.x, !a.y, !a.z};
+}
+MSL_FUNC constexpr bool4 operator!(bool4 a) {
+  return bool4{!a.x, !a.y, !a.z, !a.w};
+}

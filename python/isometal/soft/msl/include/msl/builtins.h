@@ -1,5 +1,6 @@
 // isometal: msl/builtins.h
-// The functions of Metal's compiler that source uses directly, MLX's bf16_math.h above all: __metal_exp(x, mode) and so on.
+// The functions of Metal's compiler that source uses directly, MLX's bf16_math.h above all: __metal_exp(x,
+// mode) and so on.
 #pragma once
 
 // Modes of mathematics, the last argument of most __metal_ functions.
@@ -11,9 +12,9 @@
 #define __METAL_MAYBE_FAST_MATH__ __METAL_PRECISE_MATH__
 #endif
 
-#define MSL_BUILTIN_1(name)                                                                       \
-  MSL_FUNC float __metal_##name(float x, int mode) {                                              \
-    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x) : metal::precise::name(x);          \
+#define MSL_BUILTIN_1(name)                                                              \
+  MSL_FUNC float __metal_##name(float x, int mode) {                                     \
+    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x) : metal::precise::name(x); \
   }
 MSL_BUILTIN_1(acos)
 MSL_BUILTIN_1(acosh)
@@ -47,9 +48,9 @@ MSL_BUILTIN_1(tanpi)
 MSL_BUILTIN_1(trunc)
 #undef MSL_BUILTIN_1
 
-#define MSL_BUILTIN_2(name)                                                                       \
-  MSL_FUNC float __metal_##name(float x, float y, int mode) {                                     \
-    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x, y) : metal::precise::name(x, y);    \
+#define MSL_BUILTIN_2(name)                                                                    \
+  MSL_FUNC float __metal_##name(float x, float y, int mode) {                                  \
+    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x, y) : metal::precise::name(x, y); \
   }
 MSL_BUILTIN_2(atan2)
 MSL_BUILTIN_2(divide)
@@ -60,9 +61,9 @@ MSL_BUILTIN_2(pow)
 MSL_BUILTIN_2(powr)
 #undef MSL_BUILTIN_2
 
-#define MSL_BUILTIN_3(name)                                                                           \
-  MSL_FUNC float __metal_##name(float x, float y, float z, int mode) {                                \
-    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x, y, z) : metal::precise::name(x, y, z);  \
+#define MSL_BUILTIN_3(name)                                                                          \
+  MSL_FUNC float __metal_##name(float x, float y, float z, int mode) {                               \
+    return mode == __METAL_FAST_MATH__ ? metal::fast::name(x, y, z) : metal::precise::name(x, y, z); \
   }
 MSL_BUILTIN_3(fmax3)
 MSL_BUILTIN_3(fmedian3)
@@ -70,19 +71,27 @@ MSL_BUILTIN_3(fmin3)
 #undef MSL_BUILTIN_3
 
 // One kind only, or an exponent beside the number.
-MSL_FUNC float __metal_fma(float x, float y, float z) { return metal::fma(x, y, z); }
-MSL_FUNC float __metal_nextafter(float x, float y) { return metal::nextafter(x, y); }
-MSL_FUNC float __metal_frexp(float x, __private int* exponent) { return metal::precise::frexp(x, *exponent); }
+MSL_FUNC float __metal_fma(float x, float y, float z) {
+  return metal::fma(x, y, z);
+}
+MSL_FUNC float __metal_nextafter(float x, float y) {
+  return metal::nextafter(x, y);
+}
+MSL_FUNC float __metal_frexp(float x, __private int* exponent) {
+  return metal::precise::frexp(x, *exponent);
+}
 MSL_FUNC float __metal_ldexp(float x, int exponent, int mode) {
   return mode == __METAL_FAST_MATH__ ? metal::fast::ldexp(x, exponent) : metal::precise::ldexp(x, exponent);
 }
 
-MSL_FUNC ushort __metal_get_simdgroup_size(ushort) { return __air_get_simdgroup_size(); }
+MSL_FUNC ushort __metal_get_simdgroup_size(ushort) {
+  return __air_get_simdgroup_size();
+}
 
-#define MSL_BUILTIN_LANES_1(name)              \
-  template <class T>                           \
-  MSL_FUNC T __metal_simd_##name(T x) {        \
-    return metal::simd_##name(x);              \
+#define MSL_BUILTIN_LANES_1(name)       \
+  template <class T>                    \
+  MSL_FUNC T __metal_simd_##name(T x) { \
+    return metal::simd_##name(x);       \
   }
 MSL_BUILTIN_LANES_1(broadcast_first)
 MSL_BUILTIN_LANES_1(max)
@@ -96,10 +105,10 @@ MSL_BUILTIN_LANES_1(prefix_inclusive_product)
 MSL_BUILTIN_LANES_1(prefix_inclusive_sum)
 #undef MSL_BUILTIN_LANES_1
 
-#define MSL_BUILTIN_LANES_2(name)                      \
-  template <class T>                                   \
-  MSL_FUNC T __metal_simd_##name(T x, ushort lane) {   \
-    return metal::simd_##name(x, lane);                \
+#define MSL_BUILTIN_LANES_2(name)                    \
+  template <class T>                                 \
+  MSL_FUNC T __metal_simd_##name(T x, ushort lane) { \
+    return metal::simd_##name(x, lane);              \
   }
 MSL_BUILTIN_LANES_2(broadcast)
 MSL_BUILTIN_LANES_2(shuffle)

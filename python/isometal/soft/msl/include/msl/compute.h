@@ -12,8 +12,12 @@ enum class mem_flags {
   mem_threadgroup_imageblock = 8,
   mem_object_data = 16
 };
-MSL_FUNC constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(int(a) | int(b)); }
-MSL_FUNC constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(int(a) & int(b)); }
+MSL_FUNC constexpr mem_flags operator|(mem_flags a, mem_flags b) {
+  return mem_flags(int(a) | int(b));
+}
+MSL_FUNC constexpr mem_flags operator&(mem_flags a, mem_flags b) {
+  return mem_flags(int(a) & int(b));
+}
 
 enum thread_scope {
   thread_scope_thread = 0,
@@ -39,4 +43,3 @@ MSL_FUNC void simdgroup_barrier(mem_flags flags, thread_scope scope = thread_sco
 }
 
 }  // namespace metal
-

@@ -11,18 +11,19 @@
 #define MSL_INTEGER_3_(name, air, T, suffix) T name(T x, T y, T z) __asm("air." air "." suffix) MSL_PURE;
 // The zeros before or after a number's first one; of zero, as many as the type has bits.
 #define MSL_INTEGER_ZEROS(args, T, suffix) MSL_DECLARE(MSL_INTEGER_ZEROS_, MSL_LIST args, T, suffix)
-#define MSL_INTEGER_ZEROS_(name, air, T, suffix)                                                  \
-  T __air_##name(T x, bool zero_is_undefined) __asm("air." air "." suffix) MSL_PURE;              \
-  MSL_FUNC T name(T x) { return __air_##name(x, false); }
+#define MSL_INTEGER_ZEROS_(name, air, T, suffix)                                     \
+  T __air_##name(T x, bool zero_is_undefined) __asm("air." air "." suffix) MSL_PURE; \
+  MSL_FUNC T name(T x) {                                                             \
+    return __air_##name(x, false);                                                   \
+  }
 // A field of `bits` bits that begins at bit `offset`.
-#define MSL_INTEGER_BITS(args, T, suffix)                                                                        \
-  T extract_bits(T x, uint offset, uint bits) __asm("air.extract_bits." suffix) MSL_PURE;                        \
+#define MSL_INTEGER_BITS(args, T, suffix)                                                 \
+  T extract_bits(T x, uint offset, uint bits) __asm("air.extract_bits." suffix) MSL_PURE; \
   T insert_bits(T base, T insert, uint offset, uint bits) __asm("air.insert_bits." suffix) MSL_PURE;
 // |x - y| is unsigned.
 #define MSL_INTEGER_ABSDIFF(args, T, suffix) \
   make_unsigned_t<T> absdiff(T x, T y) __asm("air.abs_diff." suffix) MSL_PURE;
-#define MSL_INTEGER_ABS(args, T, suffix) \
-  T abs(T x) __asm("air.abs." suffix) MSL_PURE;
+#define MSL_INTEGER_ABS(args, T, suffix) T abs(T x) __asm("air.abs." suffix) MSL_PURE;
 
 namespace metal {
 

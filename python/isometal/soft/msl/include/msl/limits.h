@@ -15,7 +15,9 @@ enum float_denorm_style { denorm_indeterminate = -1, denorm_absent = 0, denorm_p
 
 #define MSL_LIMIT(T, name, value) static constexpr __constant T name = value;
 #define MSL_LIMIT_FUNCTION(T, name, value) \
-  MSL_FUNC static constexpr T name() { return value; }
+  MSL_FUNC static constexpr T name() {     \
+    return value;                          \
+  }
 
 // What all types have, with the values of the integers; those of floating point hide some of them.
 template <class T>
@@ -86,40 +88,43 @@ struct numeric_limits<bool> : __msl_integer_limits<bool> {
 };
 
 // The patterns of bits are exact, and no literal of half or bfloat is needed.
-#define MSL_FLOATING_LIMITS(T, Bits, significant, decimal, round_trip, min_exp, min_exp10, max_exp, max_exp10, BITS_MAX, \
-                            BITS_MIN, BITS_EPSILON, BITS_HALF, BITS_INFINITY, BITS_QUIET, BITS_SIGNALING)                \
-  template <>                                                                                                           \
-  struct numeric_limits<T> : __msl_integer_limits<T> {                                                                  \
-    MSL_LIMIT(bool, is_integer, false)                                                                                  \
-    MSL_LIMIT(bool, is_exact, false)                                                                                    \
-    MSL_LIMIT(bool, is_signed, true)                                                                                    \
-    MSL_LIMIT(bool, is_modulo, false)                                                                                   \
-    MSL_LIMIT(bool, is_iec559, true)                                                                                    \
-    MSL_LIMIT(bool, has_infinity, true)                                                                                 \
-    MSL_LIMIT(bool, has_quiet_NaN, true)                                                                                \
-    MSL_LIMIT(bool, has_signaling_NaN, true)                                                                            \
-    MSL_LIMIT(float_round_style, round_style, round_to_nearest)                                                         \
-    MSL_LIMIT(int, digits, significant)                                                                                 \
-    MSL_LIMIT(int, digits10, decimal)                                                                                   \
-    MSL_LIMIT(int, max_digits10, round_trip)                                                                            \
-    MSL_LIMIT(int, min_exponent, min_exp)                                                                               \
-    MSL_LIMIT(int, min_exponent10, min_exp10)                                                                           \
-    MSL_LIMIT(int, max_exponent, max_exp)                                                                               \
-    MSL_LIMIT(int, max_exponent10, max_exp10)                                                                           \
-    MSL_LIMIT_FUNCTION(T, max, as_type<T>(Bits(BITS_MAX)))                                                              \
-    MSL_LIMIT_FUNCTION(T, min, as_type<T>(Bits(BITS_MIN)))                                                              \
-    MSL_LIMIT_FUNCTION(T, lowest, -max())                                                                               \
-    MSL_LIMIT_FUNCTION(T, epsilon, as_type<T>(Bits(BITS_EPSILON)))                                                      \
-    MSL_LIMIT_FUNCTION(T, round_error, as_type<T>(Bits(BITS_HALF)))                                                     \
-    MSL_LIMIT_FUNCTION(T, infinity, as_type<T>(Bits(BITS_INFINITY)))                                                    \
-    MSL_LIMIT_FUNCTION(T, quiet_NaN, as_type<T>(Bits(BITS_QUIET)))                                                      \
-    MSL_LIMIT_FUNCTION(T, signaling_NaN, as_type<T>(Bits(BITS_SIGNALING)))                                              \
-    MSL_LIMIT_FUNCTION(T, denorm_min, as_type<T>(Bits(1)))                                                              \
+#define MSL_FLOATING_LIMITS(T, Bits, significant, decimal, round_trip, min_exp, min_exp10, max_exp, \
+                            max_exp10, BITS_MAX, BITS_MIN, BITS_EPSILON, BITS_HALF, BITS_INFINITY,  \
+                            BITS_QUIET, BITS_SIGNALING)                                             \
+  template <>                                                                                       \
+  struct numeric_limits<T> : __msl_integer_limits<T> {                                              \
+    MSL_LIMIT(bool, is_integer, false)                                                              \
+    MSL_LIMIT(bool, is_exact, false)                                                                \
+    MSL_LIMIT(bool, is_signed, true)                                                                \
+    MSL_LIMIT(bool, is_modulo, false)                                                               \
+    MSL_LIMIT(bool, is_iec559, true)                                                                \
+    MSL_LIMIT(bool, has_infinity, true)                                                             \
+    MSL_LIMIT(bool, has_quiet_NaN, true)                                                            \
+    MSL_LIMIT(bool, has_signaling_NaN, true)                                                        \
+    MSL_LIMIT(float_round_style, round_style, round_to_nearest)                                     \
+    MSL_LIMIT(int, digits, significant)                                                             \
+    MSL_LIMIT(int, digits10, decimal)                                                               \
+    MSL_LIMIT(int, max_digits10, round_trip)                                                        \
+    MSL_LIMIT(int, min_exponent, min_exp)                                                           \
+    MSL_LIMIT(int, min_exponent10, min_exp10)                                                       \
+    MSL_LIMIT(int, max_exponent, max_exp)                                                           \
+    MSL_LIMIT(int, max_exponent10, max_exp10)                                                       \
+    MSL_LIMIT_FUNCTION(T, max, as_type<T>(Bits(BITS_MAX)))                                          \
+    MSL_LIMIT_FUNCTION(T, min, as_type<T>(Bits(BITS_MIN)))                                          \
+    MSL_LIMIT_FUNCTION(T, lowest, -max())                                                           \
+    MSL_LIMIT_FUNCTION(T, epsilon, as_type<T>(Bits(BITS_EPSILON)))                                  \
+    MSL_LIMIT_FUNCTION(T, round_error, as_type<T>(Bits(BITS_HALF)))                                 \
+    MSL_LIMIT_FUNCTION(T, infinity, as_type<T>(Bits(BITS_INFINITY)))                                \
+    MSL_LIMIT_FUNCTION(T, quiet_NaN, as_type<T>(Bits(BITS_QUIET)))                                  \
+    MSL_LIMIT_FUNCTION(T, signaling_NaN, as_type<T>(Bits(BITS_SIGNALING)))                          \
+    MSL_LIMIT_FUNCTION(T, denorm_min, as_type<T>(Bits(1)))                                          \
   };
-MSL_FLOATING_LIMITS(float, uint, 24, 6, 9, -125, -37, 128, 38, 0x7f7fffff, 0x00800000, 0x34000000, 0x3f000000, 0x7f800000,
-                    0x7fc00000, 0x7fa00000)
-MSL_FLOATING_LIMITS(half, ushort, 11, 3, 5, -13, -4, 16, 4, 0x7bff, 0x0400, 0x1400, 0x3800, 0x7c00, 0x7e00, 0x7d00)
-MSL_FLOATING_LIMITS(bfloat, ushort, 8, 2, 4, -125, -37, 128, 38, 0x7f7f, 0x0080, 0x3c00, 0x3f00, 0x7f80, 0x7fc0, 0x7fa0)
+MSL_FLOATING_LIMITS(float, uint, 24, 6, 9, -125, -37, 128, 38, 0x7f7fffff, 0x00800000, 0x34000000, 0x3f000000,
+                    0x7f800000, 0x7fc00000, 0x7fa00000)
+MSL_FLOATING_LIMITS(half, ushort, 11, 3, 5, -13, -4, 16, 4, 0x7bff, 0x0400, 0x1400, 0x3800, 0x7c00, 0x7e00,
+                    0x7d00)
+MSL_FLOATING_LIMITS(bfloat, ushort, 8, 2, 4, -125, -37, 128, 38, 0x7f7f, 0x0080, 0x3c00, 0x3f00, 0x7f80,
+                    0x7fc0, 0x7fa0)
 
 #undef MSL_FLOATING_LIMITS
 #undef MSL_LIMIT

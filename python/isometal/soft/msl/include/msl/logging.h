@@ -6,19 +6,26 @@
 
 namespace metal {
 
-enum os_log_type { os_log_type_default, os_log_type_info, os_log_type_debug, os_log_type_error, os_log_type_fault };
+enum os_log_type {
+  os_log_type_default,
+  os_log_type_info,
+  os_log_type_debug,
+  os_log_type_error,
+  os_log_type_fault
+};
 
-#define MSL_LOG(name, qualifiers)                                                    \
-  template <class... Args>                                                           \
+#define MSL_LOG(name, qualifiers) \
+  template <class... Args>        \
   MSL_FUNC void name(const __constant char* format, Args... args) const qualifiers {}
-#define MSL_LOG_FUNCTIONS(qualifiers)                                                \
-  MSL_LOG(log, qualifiers)                                                           \
-  MSL_LOG(log_debug, qualifiers)                                                     \
-  MSL_LOG(log_error, qualifiers)                                                     \
-  MSL_LOG(log_fault, qualifiers)                                                     \
-  MSL_LOG(log_info, qualifiers)                                                      \
-  template <class... Args>                                                           \
-  MSL_FUNC void log_with_type(os_log_type type, const __constant char* format, Args... args) const qualifiers {}
+#define MSL_LOG_FUNCTIONS(qualifiers)                                                        \
+  MSL_LOG(log, qualifiers)                                                                   \
+  MSL_LOG(log_debug, qualifiers)                                                             \
+  MSL_LOG(log_error, qualifiers)                                                             \
+  MSL_LOG(log_fault, qualifiers)                                                             \
+  MSL_LOG(log_info, qualifiers)                                                              \
+  template <class... Args>                                                                   \
+  MSL_FUNC void log_with_type(os_log_type type, const __constant char* format, Args... args) \
+      const qualifiers {}
 
 struct os_log {
   constexpr os_log() {}

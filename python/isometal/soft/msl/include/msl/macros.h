@@ -1,12 +1,14 @@
 // isometal: msl/macros.h
-// Attributes and lists of types from which the headers are made. C++ for OpenCL; never seen by the user's preprocessor.
+// Attributes and lists of types from which the headers are made. C++ for OpenCL; never seen by the user's
+// preprocessor.
 #pragma once
 
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 
 #define MSL_FUNC inline __attribute__((always_inline))
 
-// An AIR function that depends on its arguments only, one that reads memory, one that writes it, one that lanes do together.
+// An AIR function that depends on its arguments only, one that reads memory, one that writes it, one that
+// lanes do together.
 #define MSL_PURE __attribute__((const, nothrow))
 #define MSL_READS __attribute__((pure, convergent, nothrow))
 #define MSL_WRITES __attribute__((nothrow))
@@ -34,25 +36,25 @@
 #define MSL_HALF(X, args) MSL_WIDTHS(X, args, half, f16)
 #define MSL_FLOATS(X, args) MSL_FLOAT(X, args) MSL_HALF(X, args)
 
-#define MSL_SIGNED_INTEGERS_TO_32(X, args)    \
-  MSL_SIGNED_WIDTHS(X, args, char, s, i8)     \
-  MSL_SIGNED_WIDTHS(X, args, short, s, i16)   \
+#define MSL_SIGNED_INTEGERS_TO_32(X, args)  \
+  MSL_SIGNED_WIDTHS(X, args, char, s, i8)   \
+  MSL_SIGNED_WIDTHS(X, args, short, s, i16) \
   MSL_SIGNED_WIDTHS(X, args, int, s, i32)
-#define MSL_UNSIGNED_INTEGERS_TO_32(X, args)  \
-  MSL_SIGNED_WIDTHS(X, args, uchar, u, i8)    \
-  MSL_SIGNED_WIDTHS(X, args, ushort, u, i16)  \
+#define MSL_UNSIGNED_INTEGERS_TO_32(X, args) \
+  MSL_SIGNED_WIDTHS(X, args, uchar, u, i8)   \
+  MSL_SIGNED_WIDTHS(X, args, ushort, u, i16) \
   MSL_SIGNED_WIDTHS(X, args, uint, u, i32)
 #define MSL_INTEGERS_TO_32(X, args) MSL_SIGNED_INTEGERS_TO_32(X, args) MSL_UNSIGNED_INTEGERS_TO_32(X, args)
-#define MSL_INTEGERS(X, args)               \
-  MSL_INTEGERS_TO_32(X, args)               \
-  MSL_SIGNED_WIDTHS(X, args, long, s, i64)  \
+#define MSL_INTEGERS(X, args)              \
+  MSL_INTEGERS_TO_32(X, args)              \
+  MSL_SIGNED_WIDTHS(X, args, long, s, i64) \
   MSL_SIGNED_WIDTHS(X, args, ulong, u, i64)
 // All integers where AIR's suffix does not say signed or unsigned.
-#define MSL_SIGNLESS_INTEGERS(X, args)                             \
-  MSL_WIDTHS(X, args, char, i8) MSL_WIDTHS(X, args, uchar, i8)     \
-  MSL_WIDTHS(X, args, short, i16) MSL_WIDTHS(X, args, ushort, i16) \
-  MSL_WIDTHS(X, args, int, i32) MSL_WIDTHS(X, args, uint, i32)     \
-  MSL_WIDTHS(X, args, long, i64) MSL_WIDTHS(X, args, ulong, i64)
+#define MSL_SIGNLESS_INTEGERS(X, args)                                                           \
+  MSL_WIDTHS(X, args, char, i8)                                                                  \
+  MSL_WIDTHS(X, args, uchar, i8)                                                                 \
+  MSL_WIDTHS(X, args, short, i16) MSL_WIDTHS(X, args, ushort, i16) MSL_WIDTHS(X, args, int, i32) \
+      MSL_WIDTHS(X, args, uint, i32) MSL_WIDTHS(X, args, long, i64) MSL_WIDTHS(X, args, ulong, i64)
 
 // X(T) for every scalar type that has vectors, without bool.
 #define MSL_NUMBERS(X) \

@@ -1,8 +1,9 @@
 // isometal: msl/math.h
-// <metal_math> and <metal_common>: functions of floating-point values. Each is an AIR function under its Metal name.
+// <metal_math> and <metal_common>: functions of floating-point values. Each is an AIR function under its
+// Metal name.
 //
-// A plain call means `fast_` for float when the source is compiled with fast math; precise:: and fast:: say which, and
-// know float only. half has one kind. bfloat converts to float, as in Metal.
+// A plain call means `fast_` for float when the source is compiled with fast math; precise:: and fast:: say
+// which, and know float only. half has one kind. bfloat converts to float, as in Metal.
 #pragma once
 
 #if MSL_FAST_MATH
@@ -20,11 +21,15 @@
 #define MSL_MATH_3_(name, air, T, suffix) T name(T x, T y, T z) __asm("air." air "." suffix) MSL_PURE;
 
 // A function in its three namespaces.
-#define MSL_MATH(ARITY, name, air)                        \
-  MSL_FLOAT(ARITY, (name, MSL_MAYBE_FAST air))            \
-  MSL_HALF(ARITY, (name, air))                            \
-  namespace precise { MSL_FLOAT(ARITY, (name, air)) }     \
-  namespace fast { MSL_FLOAT(ARITY, (name, "fast_" air)) }
+#define MSL_MATH(ARITY, name, air)             \
+  MSL_FLOAT(ARITY, (name, MSL_MAYBE_FAST air)) \
+  MSL_HALF(ARITY, (name, air))                 \
+  namespace precise {                          \
+  MSL_FLOAT(ARITY, (name, air))                \
+  }                                            \
+  namespace fast {                             \
+  MSL_FLOAT(ARITY, (name, "fast_" air))        \
+  }
 
 namespace metal {
 
@@ -96,19 +101,25 @@ MSL_FLOATS(MSL_MATH_2, (nextafter, "nextafter"))
 MSL_FLOATS(MSL_MATH_3, (fma, "fma"))
 
 // Functions with an exponent: as many ints as the vector has elements.
-#define MSL_EXPONENTS(prefix, T, I, suffix)                                                             \
-  T ldexp(T x, I k) __asm("air." prefix "ldexp." suffix) MSL_PURE;                                      \
-  I ilogb(T x) __asm("air." prefix "ilogb." suffix) MSL_PURE;                                           \
-  T __air_frexp(T x, __private I* exponent) __asm("air." prefix "frexp." suffix) MSL_WRITES;            \
-  T __air_modf(T x, __private T* integral) __asm("air." prefix "modf." suffix) MSL_WRITES;              \
-  T __air_sincos(T x, __private T* cosine) __asm("air." prefix "sincos." suffix) MSL_WRITES;            \
-  MSL_FUNC T frexp(T x, __private I& exponent) { return __air_frexp(x, &exponent); }                    \
-  MSL_FUNC T modf(T x, __private T& integral) { return __air_modf(x, &integral); }                      \
-  MSL_FUNC T sincos(T x, __private T& cosine) { return __air_sincos(x, &cosine); }
-#define MSL_FLOAT_EXPONENTS(prefix)                   \
-  MSL_EXPONENTS(prefix, float, int, "f32")            \
-  MSL_EXPONENTS(prefix, float2, int2, "v2f32")        \
-  MSL_EXPONENTS(prefix, float3, int3, "v3f32")        \
+#define MSL_EXPONENTS(prefix, T, I, suffix)                                                  \
+  T ldexp(T x, I k) __asm("air." prefix "ldexp." suffix) MSL_PURE;                           \
+  I ilogb(T x) __asm("air." prefix "ilogb." suffix) MSL_PURE;                                \
+  T __air_frexp(T x, __private I* exponent) __asm("air." prefix "frexp." suffix) MSL_WRITES; \
+  T __air_modf(T x, __private T* integral) __asm("air." prefix "modf." suffix) MSL_WRITES;   \
+  T __air_sincos(T x, __private T* cosine) __asm("air." prefix "sincos." suffix) MSL_WRITES; \
+  MSL_FUNC T frexp(T x, __private I& exponent) {                                             \
+    return __air_frexp(x, &exponent);                                                        \
+  }                                                                                          \
+  MSL_FUNC T modf(T x, __private T& integral) {                                              \
+    return __air_modf(x, &integral);                                                         \
+  }                                                                                          \
+  MSL_FUNC T sincos(T x, __private T& cosine) {                                              \
+    return __air_sincos(x, &cosine);                                                         \
+  }
+#define MSL_FLOAT_EXPONENTS(prefix)            \
+  MSL_EXPONENTS(prefix, float, int, "f32")     \
+  MSL_EXPONENTS(prefix, float2, int2, "v2f32") \
+  MSL_EXPONENTS(prefix, float3, int3, "v3f32") \
   MSL_EXPONENTS(prefix, float4, int4, "v4f32")
 MSL_FLOAT_EXPONENTS(MSL_MAYBE_FAST)
 MSL_EXPONENTS("", half, int, "f16")
@@ -125,14 +136,30 @@ MSL_FLOAT_EXPONENTS("fast_")
 #undef MSL_FLOAT_EXPONENTS
 
 // The functions that integers have too would be ambiguous for bfloat: it goes the way to float here.
-#define MSL_BFLOAT template <class T, class = enable_if_t<is_same_v<T, bfloat>>> MSL_FUNC float
-MSL_BFLOAT abs(T x) { return abs(float(x)); }
-MSL_BFLOAT max(T x, T y) { return max(float(x), float(y)); }
-MSL_BFLOAT min(T x, T y) { return min(float(x), float(y)); }
-MSL_BFLOAT max3(T x, T y, T z) { return max3(float(x), float(y), float(z)); }
-MSL_BFLOAT min3(T x, T y, T z) { return min3(float(x), float(y), float(z)); }
-MSL_BFLOAT median3(T x, T y, T z) { return median3(float(x), float(y), float(z)); }
-MSL_BFLOAT clamp(T x, T low, T high) { return clamp(float(x), float(low), float(high)); }
+#define MSL_BFLOAT                                              \
+  template <class T, class = enable_if_t<is_same_v<T, bfloat>>> \
+  MSL_FUNC float
+MSL_BFLOAT abs(T x) {
+  return abs(float(x));
+}
+MSL_BFLOAT max(T x, T y) {
+  return max(float(x), float(y));
+}
+MSL_BFLOAT min(T x, T y) {
+  return min(float(x), float(y));
+}
+MSL_BFLOAT max3(T x, T y, T z) {
+  return max3(float(x), float(y), float(z));
+}
+MSL_BFLOAT min3(T x, T y, T z) {
+  return min3(float(x), float(y), float(z));
+}
+MSL_BFLOAT median3(T x, T y, T z) {
+  return median3(float(x), float(y), float(z));
+}
+MSL_BFLOAT clamp(T x, T low, T high) {
+  return clamp(float(x), float(low), float(high));
+}
 #undef MSL_BFLOAT
 
 }  // namespace metal

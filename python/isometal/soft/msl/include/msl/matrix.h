@@ -1,6 +1,6 @@
 // isometal: msl/matrix.h
-// matrix<T, Columns, Rows>, float4x4 and its like: stored by columns, which are vectors. The types are built into Metal's
-// compiler; determinant and transpose belong to <metal_matrix>.
+// matrix<T, Columns, Rows>, float4x4 and its like: stored by columns, which are vectors. The types are built
+// into Metal's compiler; determinant and transpose belong to <metal_matrix>.
 #pragma once
 
 namespace metal {
@@ -18,7 +18,8 @@ struct matrix {
   /// From the columns, or from all elements, column by column.
   template <class... U, class = enable_if_t<(sizeof...(U) > 1)>>
   MSL_FUNC constexpr matrix(U... parts) : columns{} {
-    static_assert(sizeof...(U) == C || sizeof...(U) == C * R, "a matrix is made of its columns, or of all its elements");
+    static_assert(sizeof...(U) == C || sizeof...(U) == C * R,
+                  "a matrix is made of its columns, or of all its elements");
     if constexpr (sizeof...(U) == C) {
       int i = 0;
       ((columns[i++] = parts), ...);
@@ -43,15 +44,16 @@ struct matrix {
   MSL_COPIES(matrix)
 };
 
-#define MSL_MATRIX_ELEMENTWISE(op)                                                                        \
-  template <class T, int C, int R>                                                                        \
-  MSL_FUNC constexpr matrix<T, C, R> operator op(matrix<T, C, R> a, matrix<T, C, R> b) {                  \
-    for (int i = 0; i < C; i++) a.columns[i] = a.columns[i] op b.columns[i];                              \
-    return a;                                                                                             \
-  }                                                                                                       \
-  template <class T, int C, int R>                                                                        \
-  MSL_FUNC constexpr __private matrix<T, C, R>& operator op##=(__private matrix<T, C, R>& a, matrix<T, C, R> b) { \
-    return a = a op b;                                                                                    \
+#define MSL_MATRIX_ELEMENTWISE(op)                                                       \
+  template <class T, int C, int R>                                                       \
+  MSL_FUNC constexpr matrix<T, C, R> operator op(matrix<T, C, R> a, matrix<T, C, R> b) { \
+    for (int i = 0; i < C; i++) a.columns[i] = a.columns[i] op b.columns[i];             \
+    return a;                                                                            \
+  }                                                                                      \
+  template <class T, int C, int R>                                                       \
+  MSL_FUNC constexpr __private matrix<T, C, R>& operator op## =                          \
+      (__private matrix<T, C, R> & a, matrix<T, C, R> b) {                               \
+    return a = a op b;                                                                   \
   }
 MSL_MATRIX_ELEMENTWISE(+)
 MSL_MATRIX_ELEMENTWISE(-)
@@ -85,7 +87,7 @@ MSL_FUNC vec<T, C> operator*(vec<T, R> a, matrix<T, C, R> b) {
 }
 template <class T, int C, int K, int R>
 MSL_FUNC constexpr matrix<T, C, R> operator*(matrix<T, K, R> a, matrix<T, C, K> b) {
-  matrix<T, C, R> result;
+  matrix<T, C, R> result(T(0));
   for (int i = 0; i < C; i++) result.columns[i] = a * b.columns[i];
   return result;
 }
@@ -103,7 +105,8 @@ MSL_FUNC constexpr bool operator!=(matrix<T, C, R> a, matrix<T, C, R> b) {
 
 template <class T, int C, int R>
 MSL_FUNC constexpr matrix<T, R, C> transpose(matrix<T, C, R> a) {
-  matrix<T, R, C> result;
+  // clang crashes on a constant expression that writes elements of a vector without a value.
+  matrix<T, R, C> result(T(0));
   for (int i = 0; i < C; i++)
     for (int j = 0; j < R; j++) result.columns[j][i] = a.columns[i][j];
   return result;
@@ -115,7 +118,8 @@ MSL_FUNC constexpr T determinant(matrix<T, 2, 2> a) {
 }
 template <class T>
 MSL_FUNC constexpr T determinant(matrix<T, 3, 3> a) {
-  return a[0][0] * (a[1][1] * a[2][2] - a[2][1] * a[1][2]) - a[1][0] * (a[0][1] * a[2][2] - a[2][1] * a[0][2]) +
+  return a[0][0] * (a[1][1] * a[2][2] - a[2][1] * a[1][2]) -
+         a[1][0] * (a[0][1] * a[2][2] - a[2][1] * a[0][2]) +
          a[2][0] * (a[0][1] * a[1][2] - a[1][1] * a[0][2]);
 }
 /// The determinant of rows `i` and `j` of columns `c` and `c + 1`.
@@ -126,21 +130,24 @@ MSL_FUNC constexpr T __msl_minor(matrix<T, 4, 4> a, int c, int i, int j) {
 template <class T>
 MSL_FUNC constexpr T determinant(matrix<T, 4, 4> a) {
   // Laplace's expansion by the first two columns.
-  return __msl_minor(a, 0, 0, 1) * __msl_minor(a, 2, 2, 3) - __msl_minor(a, 0, 0, 2) * __msl_minor(a, 2, 1, 3) +
-         __msl_minor(a, 0, 0, 3) * __msl_minor(a, 2, 1, 2) + __msl_minor(a, 0, 1, 2) * __msl_minor(a, 2, 0, 3) -
-         __msl_minor(a, 0, 1, 3) * __msl_minor(a, 2, 0, 2) + __msl_minor(a, 0, 2, 3) * __msl_minor(a, 2, 0, 1);
+  return __msl_minor(a, 0, 0, 1) * __msl_minor(a, 2, 2, 3) -
+         __msl_minor(a, 0, 0, 2) * __msl_minor(a, 2, 1, 3) +
+         __msl_minor(a, 0, 0, 3) * __msl_minor(a, 2, 1, 2) +
+         __msl_minor(a, 0, 1, 2) * __msl_minor(a, 2, 0, 3) -
+         __msl_minor(a, 0, 1, 3) * __msl_minor(a, 2, 0, 2) +
+         __msl_minor(a, 0, 2, 3) * __msl_minor(a, 2, 0, 1);
 }
 
 }  // namespace metal
 
-#define MSL_MATRIX(T, C)                 \
+#define MSL_MATRIX(T, C)                   \
   typedef metal::matrix<T, C, 2> T##C##x2; \
   typedef metal::matrix<T, C, 3> T##C##x3; \
   typedef metal::matrix<T, C, 4> T##C##x4; \
-  namespace metal {                      \
-  using ::T##C##x2;                      \
-  using ::T##C##x3;                      \
-  using ::T##C##x4;                      \
+  namespace metal {                        \
+  using ::T##C##x2;                        \
+  using ::T##C##x3;                        \
+  using ::T##C##x4;                        \
   }
 MSL_MATRIX(float, 2)
 MSL_MATRIX(float, 3)

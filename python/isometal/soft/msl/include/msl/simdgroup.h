@@ -1,64 +1,73 @@
 // isometal: msl/simdgroup.h
-// <metal_simdgroup>, <metal_quadgroup>: what the 32 lanes of a simdgroup, or the 4 of a quadgroup, do together.
+// <metal_simdgroup>, <metal_quadgroup>: what the 32 lanes of a simdgroup, or the 4 of a quadgroup, do
+// together.
 //
-// Each function is an AIR function under its Metal name. As on Apple there are none for 64-bit integers, bool and bfloat.
+// Each function is an AIR function under its Metal name. As on Apple there are none for 64-bit integers, bool
+// and bfloat.
 #pragma once
 
-// `args` is (name, "air's name and its dot"); X has the AIR suffix with s. or u. for integers.
+// Declarations of functions of one value, of a value and a lane or distance, and of a value and what fills
+// the gap. `args` is (name), which is AIR's name too.
 #define MSL_LANES_1(args, T, suffix) MSL_DECLARE(MSL_LANES_1_, MSL_LIST args, T, suffix)
-#define MSL_LANES_1_(name, air, T, suffix) T name(T x) __asm(air "." suffix) MSL_TOGETHER;
+#define MSL_LANES_1_(name, T, suffix) T name(T x) __asm("air." #name "." suffix) MSL_TOGETHER;
 #define MSL_LANES_2(args, T, suffix) MSL_DECLARE(MSL_LANES_2_, MSL_LIST args, T, suffix)
-#define MSL_LANES_2_(name, air, T, suffix) T name(T x, ushort lane) __asm(air "." suffix) MSL_TOGETHER;
+#define MSL_LANES_2_(name, T, suffix) T name(T x, ushort lane) __asm("air." #name "." suffix) MSL_TOGETHER;
 #define MSL_LANES_FILL(args, T, suffix) MSL_DECLARE(MSL_LANES_FILL_, MSL_LIST args, T, suffix)
-#define MSL_LANES_FILL_(name, air, size, T, suffix)                                                           \
-  T name(T x, T fill, ushort delta, ushort modulo) __asm(air "." suffix) MSL_TOGETHER;                        \
-  MSL_FUNC T name(T x, T fill, ushort delta) { return name(x, fill, delta, size); }
+#define MSL_LANES_FILL_(name, size, T, suffix)                                                  \
+  T name(T x, T fill, ushort delta, ushort modulo) __asm("air." #name "." suffix) MSL_TOGETHER; \
+  MSL_FUNC T name(T x, T fill, ushort delta) {                                                  \
+    return name(x, fill, delta, size);                                                          \
+  }
 
 #define MSL_LANES(ARITY, args) MSL_FLOATS(ARITY, args) MSL_INTEGERS_TO_32(ARITY, args)
 
 // All functions of a group that are named alike: `group` is simd or quad, `size` its number of lanes.
-#define MSL_GROUP(group, size)                                                                                 \
-  MSL_LANES(MSL_LANES_1, (group##_broadcast_first, "air." #group "_broadcast_first"))                          \
-  MSL_LANES(MSL_LANES_1, (group##_max, "air." #group "_max"))                                                  \
-  MSL_LANES(MSL_LANES_1, (group##_min, "air." #group "_min"))                                                  \
-  MSL_LANES(MSL_LANES_1, (group##_product, "air." #group "_product"))                                          \
-  MSL_LANES(MSL_LANES_1, (group##_sum, "air." #group "_sum"))                                                  \
-  MSL_LANES(MSL_LANES_1, (group##_prefix_exclusive_product, "air." #group "_prefix_exclusive_product"))        \
-  MSL_LANES(MSL_LANES_1, (group##_prefix_exclusive_sum, "air." #group "_prefix_exclusive_sum"))                \
-  MSL_LANES(MSL_LANES_1, (group##_prefix_inclusive_product, "air." #group "_prefix_inclusive_product"))        \
-  MSL_LANES(MSL_LANES_1, (group##_prefix_inclusive_sum, "air." #group "_prefix_inclusive_sum"))                \
-  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_and, "air." #group "_and"))                                         \
-  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_or, "air." #group "_or"))                                           \
-  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_xor, "air." #group "_xor"))                                         \
-  MSL_LANES(MSL_LANES_2, (group##_broadcast, "air." #group "_broadcast"))                                      \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle, "air." #group "_shuffle"))                                          \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle_down, "air." #group "_shuffle_down"))                                \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle_rotate_down, "air." #group "_shuffle_rotate_down"))                  \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle_rotate_up, "air." #group "_shuffle_rotate_up"))                      \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle_up, "air." #group "_shuffle_up"))                                    \
-  MSL_LANES(MSL_LANES_2, (group##_shuffle_xor, "air." #group "_shuffle_xor"))                                  \
-  MSL_LANES(MSL_LANES_FILL, (group##_shuffle_and_fill_down, "air." #group "_shuffle_and_fill_down", size))     \
-  MSL_LANES(MSL_LANES_FILL, (group##_shuffle_and_fill_up, "air." #group "_shuffle_and_fill_up", size))         \
-  bool group##_all(bool x) __asm("air." #group "_all") MSL_TOGETHER;                                           \
-  bool group##_any(bool x) __asm("air." #group "_any") MSL_TOGETHER;                                           \
-  bool group##_is_first() __asm("air." #group "_is_first") MSL_TOGETHER;                                       \
+#define MSL_GROUP(group, size)                                           \
+  MSL_LANES(MSL_LANES_1, (group##_broadcast_first))                      \
+  MSL_LANES(MSL_LANES_1, (group##_max))                                  \
+  MSL_LANES(MSL_LANES_1, (group##_min))                                  \
+  MSL_LANES(MSL_LANES_1, (group##_product))                              \
+  MSL_LANES(MSL_LANES_1, (group##_sum))                                  \
+  MSL_LANES(MSL_LANES_1, (group##_prefix_exclusive_product))             \
+  MSL_LANES(MSL_LANES_1, (group##_prefix_exclusive_sum))                 \
+  MSL_LANES(MSL_LANES_1, (group##_prefix_inclusive_product))             \
+  MSL_LANES(MSL_LANES_1, (group##_prefix_inclusive_sum))                 \
+  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_and))                         \
+  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_or))                          \
+  MSL_INTEGERS_TO_32(MSL_LANES_1, (group##_xor))                         \
+  MSL_LANES(MSL_LANES_2, (group##_broadcast))                            \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle))                              \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle_down))                         \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle_rotate_down))                  \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle_rotate_up))                    \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle_up))                           \
+  MSL_LANES(MSL_LANES_2, (group##_shuffle_xor))                          \
+  MSL_LANES(MSL_LANES_FILL, (group##_shuffle_and_fill_down, size))       \
+  MSL_LANES(MSL_LANES_FILL, (group##_shuffle_and_fill_up, size))         \
+  bool group##_all(bool x) __asm("air." #group "_all") MSL_TOGETHER;     \
+  bool group##_any(bool x) __asm("air." #group "_any") MSL_TOGETHER;     \
+  bool group##_is_first() __asm("air." #group "_is_first") MSL_TOGETHER; \
   bool group##_is_helper_thread() __asm("air." #group "_is_helper_thread") MSL_PURE;
 
 // A vote: one bit for each lane of the group.
-#define MSL_VOTE(group, Bits, every)                                                                           \
-  class group##_vote {                                                                                         \
-   public:                                                                                                     \
-    using vote_t = Bits;                                                                                       \
-    MSL_FUNC explicit constexpr group##_vote(vote_t v = 0) : votes(v) {}                                       \
-    MSL_FUNC explicit constexpr operator vote_t() const { return votes; }                            \
-    MSL_FUNC constexpr bool all() const { return (votes & vote_t(every)) == vote_t(every); }         \
-    MSL_FUNC constexpr bool any() const { return (votes & vote_t(every)) != 0; }                     \
-                                                                                                               \
-   private:                                                                                                    \
-    vote_t votes;                                                                                              \
-  };                                                                                                           \
-  MSL_FUNC group##_vote group##_ballot(bool x) { return group##_vote(__air_##group##_ballot(x)); }             \
-  MSL_FUNC group##_vote group##_active_threads_mask() { return group##_vote(__air_##group##_active_threads_mask()); }
+#define MSL_VOTE(group, Bits, every)                                                         \
+  class group##_vote {                                                                       \
+   public:                                                                                   \
+    using vote_t = Bits;                                                                     \
+    MSL_FUNC explicit constexpr group##_vote(vote_t v = 0) : votes(v) {}                     \
+    MSL_FUNC explicit constexpr operator vote_t() const { return votes; }                    \
+    MSL_FUNC constexpr bool all() const { return (votes & vote_t(every)) == vote_t(every); } \
+    MSL_FUNC constexpr bool any() const { return (votes & vote_t(every)) != 0; }             \
+                                                                                             \
+   private:                                                                                  \
+    vote_t votes;                                                                            \
+  };                                                                                         \
+  MSL_FUNC group##_vote group##_ballot(bool x) {                                             \
+    return group##_vote(__air_##group##_ballot(x));                                          \
+  }                                                                                          \
+  MSL_FUNC group##_vote group##_active_threads_mask() {                                      \
+    return group##_vote(__air_##group##_active_threads_mask());                              \
+  }
 
 ushort __air_get_simdgroup_size() __asm("air.get_simdgroup_size.i16") MSL_PURE;
 ulong __air_simd_ballot(bool x) __asm("air.simd_ballot.i64") MSL_TOGETHER;

@@ -4,16 +4,17 @@
 // In AIR a lane's share is a vector of 64 elements, of which elements 0 and 1 are real.
 #pragma once
 
-#define MSL_MATRIX_SPACE(T, s, space, number)                                                                            \
-  vec<T, 64> __air_matrix_load(const volatile space T* source, ulong elements_per_row, ulong2 origin, bool transpose)    \
-      __asm("air.simdgroup_matrix_8x8_load.v64" #s ".p" #number #s) MSL_READS;                                           \
-  void __air_matrix_store(vec<T, 64> matrix, volatile space T* target, ulong elements_per_row, ulong2 origin,            \
-                          bool transpose)                                                                                \
-      __asm("air.simdgroup_matrix_8x8_store.v64" #s ".p" #number #s) MSL_TOGETHER;
-#define MSL_MATRIX(T, s)                                                                                           \
-  MSL_MATRIX_SPACE(T, s, __global, 1)                                                                              \
-  MSL_MATRIX_SPACE(T, s, __local, 3)                                                                               \
-  vec<T, 64> __air_matrix_filled(T x) __asm("air.simdgroup_matrix_8x8_init_filled.v64" #s "." #s) MSL_PURE;        \
+#define MSL_MATRIX_SPACE(T, s, space, number)                                                                \
+  vec<T, 64> __air_matrix_load(const volatile space T* source, ulong elements_per_row, ulong2 origin,        \
+                               bool transpose) __asm("air.simdgroup_matrix_8x8_load.v64" #s ".p" #number #s) \
+      MSL_READS;                                                                                             \
+  void __air_matrix_store(                                                                                   \
+      vec<T, 64> matrix, volatile space T* target, ulong elements_per_row, ulong2 origin,                    \
+      bool transpose) __asm("air.simdgroup_matrix_8x8_store.v64" #s ".p" #number #s) MSL_TOGETHER;
+#define MSL_MATRIX(T, s)                                                                                    \
+  MSL_MATRIX_SPACE(T, s, __global, 1)                                                                       \
+  MSL_MATRIX_SPACE(T, s, __local, 3)                                                                        \
+  vec<T, 64> __air_matrix_filled(T x) __asm("air.simdgroup_matrix_8x8_init_filled.v64" #s "." #s) MSL_PURE; \
   vec<T, 64> __air_matrix_diagonal(T x) __asm("air.simdgroup_matrix_8x8_init_diag.v64" #s "." #s) MSL_PURE;
 MSL_MATRIX(half, f16)
 MSL_MATRIX(bfloat, bf16)
@@ -24,23 +25,23 @@ MSL_MATRIX(float, f32)
 // A x B + C with elements of type D: an overload for all element types, as functions of a class for each D.
 template <class D>
 struct __air_matrix_product;
-#define MSL_PRODUCT(D, d, A, a, B, b, C, c)                                                                           \
-  static vec<D, 64> multiply_accumulate(vec<A, 64> x, vec<B, 64> y, vec<C, 64> z)                                     \
-      __asm("air.simdgroup_matrix_8x8_multiply_accumulate.v64" #d ".v64" #a ".v64" #b ".v64" #c) MSL_TOGETHER;
-#define MSL_PRODUCTS_OF_THREE(D, d, A, a, B, b)  \
-  MSL_PRODUCT(D, d, A, a, B, b, half, f16)       \
-  MSL_PRODUCT(D, d, A, a, B, b, bfloat, bf16)    \
+#define MSL_PRODUCT(D, d, A, a, B, b, C, c)                                              \
+  static vec<D, 64> multiply_accumulate(vec<A, 64> x, vec<B, 64> y, vec<C, 64> z) __asm( \
+      "air.simdgroup_matrix_8x8_multiply_accumulate.v64" #d ".v64" #a ".v64" #b ".v64" #c) MSL_TOGETHER;
+#define MSL_PRODUCTS_OF_THREE(D, d, A, a, B, b) \
+  MSL_PRODUCT(D, d, A, a, B, b, half, f16)      \
+  MSL_PRODUCT(D, d, A, a, B, b, bfloat, bf16)   \
   MSL_PRODUCT(D, d, A, a, B, b, float, f32)
 #define MSL_PRODUCTS_OF_TWO(D, d, A, a)           \
   MSL_PRODUCTS_OF_THREE(D, d, A, a, half, f16)    \
   MSL_PRODUCTS_OF_THREE(D, d, A, a, bfloat, bf16) \
   MSL_PRODUCTS_OF_THREE(D, d, A, a, float, f32)
-#define MSL_PRODUCTS(D, d)                 \
-  template <>                              \
-  struct __air_matrix_product<D> {         \
-    MSL_PRODUCTS_OF_TWO(D, d, half, f16)   \
+#define MSL_PRODUCTS(D, d)                  \
+  template <>                               \
+  struct __air_matrix_product<D> {          \
+    MSL_PRODUCTS_OF_TWO(D, d, half, f16)    \
     MSL_PRODUCTS_OF_TWO(D, d, bfloat, bf16) \
-    MSL_PRODUCTS_OF_TWO(D, d, float, f32)  \
+    MSL_PRODUCTS_OF_TWO(D, d, float, f32)   \
   };
 MSL_PRODUCTS(half, f16)
 MSL_PRODUCTS(bfloat, bf16)
@@ -66,7 +67,9 @@ struct simdgroup_matrix {
 
   /// The two elements that this lane holds.
   MSL_FUNC __private vec<T, 2>& thread_elements() __private { return *(__private vec<T, 2>*)&storage; }
-  MSL_FUNC const __private vec<T, 2>& thread_elements() const __private { return *(const __private vec<T, 2>*)&storage; }
+  MSL_FUNC const __private vec<T, 2>& thread_elements() const __private {
+    return *(const __private vec<T, 2>*)&storage;
+  }
 
   storage_type storage;
 };
@@ -85,16 +88,18 @@ MSL_FUNC simdgroup_matrix<T, Cols, Rows> make_diagonal_simdgroup_matrix(T value)
 }
 
 /// `origin` is (column, row) of the first element; with `transpose` memory holds the matrix by columns.
-#define MSL_MATRIX_MEMORY(space)                                                                                       \
-  template <class T, int Cols, int Rows>                                                                               \
-  MSL_FUNC void simdgroup_load(__private simdgroup_matrix<T, Cols, Rows>& d, const volatile space T* source,           \
-                               ulong elements_per_row = Cols, ulong2 origin = ulong2(0), bool transpose = false) {     \
-    d.storage = __air_matrix_load(source, elements_per_row, origin, transpose);                                        \
-  }                                                                                                                    \
-  template <class T, int Cols, int Rows>                                                                               \
+#define MSL_MATRIX_MEMORY(space)                                                                             \
+  template <class T, int Cols, int Rows>                                                                     \
+  MSL_FUNC void simdgroup_load(__private simdgroup_matrix<T, Cols, Rows>& d, const volatile space T* source, \
+                               ulong elements_per_row = Cols, ulong2 origin = ulong2(0),                     \
+                               bool transpose = false) {                                                     \
+    d.storage = __air_matrix_load(source, elements_per_row, origin, transpose);                              \
+  }                                                                                                          \
+  template <class T, int Cols, int Rows>                                                                     \
   MSL_FUNC void simdgroup_store(const simdgroup_matrix<T, Cols, Rows>& a, volatile space T* target,          \
-                                ulong elements_per_row = Cols, ulong2 origin = ulong2(0), bool transpose = false) {    \
-    __air_matrix_store(a.storage, target, elements_per_row, origin, transpose);                                        \
+                                ulong elements_per_row = Cols, ulong2 origin = ulong2(0),                    \
+                                bool transpose = false) {                                                    \
+    __air_matrix_store(a.storage, target, elements_per_row, origin, transpose);                              \
   }
 MSL_MATRIX_MEMORY(__global)
 MSL_MATRIX_MEMORY(__local)

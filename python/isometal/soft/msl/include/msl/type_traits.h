@@ -42,7 +42,8 @@ using conditional_t = typename conditional<condition, T, F>::type;
 template <class...>
 using void_t = void;
 
-// Logical operations on traits; the names with an underscore are those that `#pragma METAL internals` uncovers.
+// Logical operations on traits; the names with an underscore are those that `#pragma METAL internals`
+// uncovers.
 template <class... B>
 struct conjunction : bool_constant<(bool(B::value) && ...)> {};
 template <class... B>
@@ -57,15 +58,15 @@ template <class B>
 using _negation = negation<B>;
 
 // A trait with its variable: is_x<T>::value and is_x_v<T>.
-#define MSL_TRAIT(name, ...)                       \
-  template <class T>                               \
-  struct name : bool_constant<(__VA_ARGS__)> {};   \
-  template <class T>                               \
+#define MSL_TRAIT(name, ...)                     \
+  template <class T>                             \
+  struct name : bool_constant<(__VA_ARGS__)> {}; \
+  template <class T>                             \
   constexpr __constant bool name##_v = (__VA_ARGS__);
-#define MSL_TRAIT_OF_TWO(name, ...)                \
-  template <class T, class U>                      \
-  struct name : bool_constant<(__VA_ARGS__)> {};   \
-  template <class T, class U>                      \
+#define MSL_TRAIT_OF_TWO(name, ...)              \
+  template <class T, class U>                    \
+  struct name : bool_constant<(__VA_ARGS__)> {}; \
+  template <class T, class U>                    \
   constexpr __constant bool name##_v = (__VA_ARGS__);
 
 template <class T>
@@ -117,26 +118,26 @@ constexpr __constant bool is_constructible_v = __is_constructible(T, Args...);
 #undef MSL_TRAIT_OF_TWO
 
 // A type from a type: x<T>::type and x_t<T>.
-#define MSL_TYPE(name, ...)        \
-  template <class T>               \
-  struct name {                    \
-    using type = __VA_ARGS__;      \
-  };                               \
-  template <class T>               \
+#define MSL_TYPE(name, ...)   \
+  template <class T>          \
+  struct name {               \
+    using type = __VA_ARGS__; \
+  };                          \
+  template <class T>          \
   using name##_t = typename name<T>::type;
 
 template <class T>
 struct __msl_remove_addrspace {
   using type = T;
 };
-#define MSL_REMOVE_ADDRSPACE(space)                   \
-  template <class T>                                  \
-  struct __msl_remove_addrspace<space T> {            \
-    using type = T;                                   \
-  };                                                  \
-  template <class T>                                  \
-  struct __msl_remove_addrspace<space const T> {      \
-    using type = const T;                             \
+#define MSL_REMOVE_ADDRSPACE(space)              \
+  template <class T>                             \
+  struct __msl_remove_addrspace<space T> {       \
+    using type = T;                              \
+  };                                             \
+  template <class T>                             \
+  struct __msl_remove_addrspace<space const T> { \
+    using type = const T;                        \
   };
 MSL_REMOVE_ADDRSPACE(__private)
 MSL_REMOVE_ADDRSPACE(__global)

@@ -27,9 +27,9 @@ typedef ulong uintptr_t;
 template <class T, int N>
 using vec = T __attribute__((ext_vector_type(N)));
 
-#define MSL_VECTORS_OF(T)  \
-  typedef vec<T, 2> T##2;  \
-  typedef vec<T, 3> T##3;  \
+#define MSL_VECTORS_OF(T) \
+  typedef vec<T, 2> T##2; \
+  typedef vec<T, 3> T##3; \
   typedef vec<T, 4> T##4;
 MSL_NUMBERS(MSL_VECTORS_OF)
 #undef MSL_VECTORS_OF
@@ -52,10 +52,6 @@ struct __msl_vector_traits : __msl_unqualified_vector_traits<__remove_cv(T)> {};
 
 namespace metal {
 using ::bfloat;
-using ::uchar;
-using ::uint;
-using ::ulong;
-using ::ushort;
 using ::int16_t;
 using ::int32_t;
 using ::int64_t;
@@ -63,11 +59,15 @@ using ::int8_t;
 using ::intptr_t;
 using ::ptrdiff_t;
 using ::size_t;
+using ::uchar;
+using ::uint;
 using ::uint16_t;
 using ::uint32_t;
 using ::uint64_t;
 using ::uint8_t;
 using ::uintptr_t;
+using ::ulong;
+using ::ushort;
 using ::vec;
 #define MSL_VECTORS_OF(T) \
   using ::T##2;           \

@@ -1,5 +1,6 @@
 // isometal: msl/uniform.h
-// <metal_uniform>: uniform<T>, a promise to the compiler that all threads have the same value. Here it is a plain value.
+// <metal_uniform>: uniform<T>, a promise to the compiler that all threads have the same value. Here it is a
+// plain value.
 #pragma once
 
 namespace metal {
@@ -21,11 +22,12 @@ MSL_FUNC constexpr uniform<T> make_uniform(T value) {
   return uniform<T>(value);
 }
 
-// Of two uniform operands the result is uniform; with any other operand the conversion makes it a plain value.
-#define MSL_UNIFORM_BINARY(op)                                                              \
-  template <class T, class U>                                                               \
-  MSL_FUNC constexpr auto operator op(uniform<T> a, uniform<U> b) {                         \
-    return make_uniform(a.__value op b.__value);                                            \
+// Of two uniform operands the result is uniform; with any other operand the conversion makes it a plain
+// value.
+#define MSL_UNIFORM_BINARY(op)                                      \
+  template <class T, class U>                                       \
+  MSL_FUNC constexpr auto operator op(uniform<T> a, uniform<U> b) { \
+    return make_uniform(a.__value op b.__value);                    \
   }
 MSL_UNIFORM_BINARY(+)
 MSL_UNIFORM_BINARY(-)
@@ -47,10 +49,10 @@ MSL_UNIFORM_BINARY(&&)
 MSL_UNIFORM_BINARY(||)
 #undef MSL_UNIFORM_BINARY
 
-#define MSL_UNIFORM_UNARY(op)                        \
-  template <class T>                                 \
+#define MSL_UNIFORM_UNARY(op)                         \
+  template <class T>                                  \
   MSL_FUNC constexpr auto operator op(uniform<T> a) { \
-    return make_uniform(op a.__value);               \
+    return make_uniform(op a.__value);                \
   }
 MSL_UNIFORM_UNARY(+)
 MSL_UNIFORM_UNARY(-)
