@@ -85,7 +85,10 @@ def _operands(module: Module, name: Operand) -> list[Operand]:
     """The operands of a node, each as what it holds."""
     if not isinstance(name, str) or isinstance(name, _Text) or not name.startswith("!"):
         raise LoweringError(f"[soft] metadata has {name!r} where a node is needed.")
-    return [_operand(tokens) for tokens in module.metadata_operands(name)]
+    try:
+        return [_operand(tokens) for tokens in module.metadata_operands(name)]
+    except (ValueError, IndexError) as error:
+        raise LoweringError(f"[soft] metadata {name} cannot be read: {error}.") from error
 
 
 def _operand(tokens: list[str]) -> Operand:
