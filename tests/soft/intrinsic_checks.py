@@ -132,9 +132,8 @@ def check_fma(declaration: str, spelling: str, options: Options) -> None:
     arguments = [np.concatenate([a, b]) for a, b in zip(near, _triples(element, 600), strict=True)]
     # Products that all but cancel with the addend, and addends next to halfway between two results.
     product = (arguments[0].astype(np.float64) * arguments[1].astype(np.float64)).astype(DTYPES[element])
-    arguments = [np.concatenate([arguments[0], arguments[0]]), np.concatenate([arguments[1], arguments[1]])] + [
-        flush(np.concatenate([arguments[2], -product]), element)
-    ]
+    addends = flush(np.concatenate([arguments[2], -product]), element)
+    arguments = [*(np.concatenate([a, a]) for a in arguments[:2]), addends]
     shapes = [shaped(a, count) for a in arguments]
     got = flat(apply(declaration, *shapes, **options), count)
     used = [flat(a, count) for a in shapes]

@@ -1,10 +1,11 @@
-"""Runs definitions of intrinsics on NumPy arrays: each one in a loop over elements, optimised and compiled for this machine.
+"""Runs definitions of intrinsics on NumPy arrays: in loops over elements, optimised and compiled for this machine.
 
 Subnormal floats are flushed to zero around the call, as around kernels.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import platform
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+
 from isometal.soft.lower import llvm
 from isometal.soft.lower.intrinsics import Features, definition, rendezvous
 from isometal.soft.lower.intrinsics.declaration import parse_declaration
@@ -81,8 +83,6 @@ def module_text(parts: list[str], needs: set[str]) -> str:
 
 def compile_text(text: str, target: llvm.Target | None = None) -> Compiled:
     """Optimise a module that defines @driver and load it."""
-    import ctypes
-
     binding = llvm.binding()
     target = target or llvm.host()
     module = llvm.parse(text + FLUSHING)
@@ -94,8 +94,6 @@ def compile_text(text: str, target: llvm.Target | None = None) -> Compiled:
 
 
 def invoke(compiled: Compiled, pointers: list[int]) -> None:
-    import ctypes
-
     array = (ctypes.c_uint64 * max(len(pointers), 1))(*pointers)
     compiled.keep[1](ctypes.addressof(array))
 
@@ -212,7 +210,8 @@ def aligned(count: int, dtype: Any) -> np.ndarray[Any, Any]:
 @functools.lru_cache(maxsize=512)
 def compiled_operation(name: str, parameters: int, features: Features, target: llvm.Target | None) -> Compiled:
     found = rendezvous(name, features)
-    assert found is not None and found.text, name
+    assert found is not None, name
+    assert found.text, name
     lines = [DRIVER, *_argument_loads(parameters + 2)]
     lines += ["%wide = ptrtoint ptr %p0 to i64", "%mask = trunc i64 %wide to i32"]
     pointers = ", ".join(f"ptr %p{i + 1}" for i in range(parameters + 1))

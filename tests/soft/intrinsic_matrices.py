@@ -26,6 +26,7 @@ from isometal.soft.lower.intrinsics import Features, definition
 from isometal.soft.lower.intrinsics.shape import Shape
 
 Options = dict[str, Any]
+_LANE_FUNCTION = "define internal i32 @isometal.lane() {\n%lane = load i32, ptr @current\nret i32 %lane\n}"
 _PRODUCT = re.compile(r"air\.simdgroup_matrix_8x8_multiply_accumulate" + r"\.v64(f16|bf16|f32)" * 4 + r"\Z")
 
 
@@ -92,7 +93,8 @@ def compile_lanes(declaration: str, pointer_first: bool, layout: str, features: 
     assert found is not None, declaration
     name = re.search(r"@(air\.[\w.]+)", declaration)
     matrix = re.search(r"<64 x (\w+)>", declaration)
-    assert name is not None and matrix is not None
+    assert name is not None
+    assert matrix is not None
     element = matrix[1]
     wide, pair = f"<64 x {element}>", f"<2 x {element}>"
     kinds = {
@@ -123,7 +125,7 @@ def compile_lanes(declaration: str, pointer_first: bool, layout: str, features: 
         lines.append(f"call void @{name[1]}({wide} %w, {arguments})")
     lines += ["%next = add i32 %i, 1", "%more = icmp ult i32 %next, 32", "br i1 %more, label %loop, label %done"]
     lines += ["done:", "ret void", "}"]
-    lane = "@current = internal global i32 0\ndefine internal i32 @isometal.lane() {\n%l = load i32, ptr @current\nret i32 %l\n}"
+    lane = "@current = internal global i32 0\n" + _LANE_FUNCTION
     needs = {n for n in found.needs if "isometal.lane" not in n}
     return compile_text(module_text([lane, found.text, "\n".join(lines)], needs))
 

@@ -136,7 +136,7 @@ def _is_tiny(size: Fraction, form: Format) -> bool:
 
 
 def round_exact(value: Fraction, element: str, direction: str = "rte") -> float:
-    """A rational number rounded to a format, once; overflow as the direction has it, subnormals flushed where none are."""
+    """A rational number rounded to a format, once; overflow goes by the direction, subnormals are flushed."""
     form = FORMATS[element]
     if value == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Every intrinsic of Apple's metallib (data/air_intrinsics.txt) against a model; names that nobody knows are refused."""
+"""Every intrinsic of Apple's metallib (data/air_intrinsics.txt) against a model; unknown names are refused."""
 
 from __future__ import annotations
 

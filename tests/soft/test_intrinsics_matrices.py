@@ -70,10 +70,8 @@ def test_load_with_pitch(transposed: bool, element: str, space: int) -> None:
         origin, flag = np.array([column, row], np.int64), np.array([transposed], np.uint8)
         run_lanes(code, memory, got, np.array([24], np.int64), origin, flag)
         # A transposed load reads element (r, c) where a plain one reads (c, r).
-        if transposed:
-            wanted = memory[column : column + 8, row : row + 8].T
-        else:
-            wanted = memory[row : row + 8, column : column + 8]
+        plain = memory[row : row + 8, column : column + 8]
+        wanted = memory[column : column + 8, row : row + 8].T if transposed else plain
         assert np.array_equal(from_column(got), wanted)
 
 

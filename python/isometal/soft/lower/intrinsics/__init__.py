@@ -80,7 +80,8 @@ Of function constants, `air.is_function_constant_defined` and `air.function_cons
 
 from isometal.soft.lower.intrinsics.definition import Definition
 from isometal.soft.lower.intrinsics.features import Features
+from isometal.soft.lower.intrinsics.legalise import Legalised, legalise, support
 from isometal.soft.lower.intrinsics.lookup import definition
 from isometal.soft.lower.intrinsics.rendezvous import Rendezvous, rendezvous
 
-__all__ = ["Definition", "Features", "Rendezvous", "definition", "rendezvous"]
+__all__ = ["Definition", "Features", "Legalised", "Rendezvous", "definition", "legalise", "rendezvous", "support"]

@@ -86,7 +86,8 @@ def operation_text(name: str, parameters: int, builder: Builder) -> str:
     columns = [f"ptr noalias {OUT}", *(f"ptr noalias readonly %a{i}" for i in range(parameters))]
     signature = ", ".join([*columns, f"i32 {MASK}"])
     body = "\n".join(builder.lines)
-    return f'define internal void @"op.{name}"({signature}) alwaysinline nounwind {ANY_SUBNORMALS} {{\n{body}\nret void\n}}'
+    attributes = f"alwaysinline nounwind {ANY_SUBNORMALS}"
+    return f'define internal void @"op.{name}"({signature}) {attributes} {{\n{body}\nret void\n}}'
 
 
 def _vector_literal(element: str, numbers: Sequence[int] | range) -> str:

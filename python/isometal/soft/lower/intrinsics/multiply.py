@@ -60,7 +60,8 @@ def write(name: str, columns: Columns) -> frozenset[str]:
 def _function(name: str, builder: Builder, attributes: str, mask: str = "") -> str:
     parameters = ", ".join([f"ptr noalias {OUT}", *(f"ptr readonly {p}" for p in _OPERANDS)])
     body = "\n".join(builder.lines)
-    return f'define internal void @"{name}"({parameters}{mask}) {attributes} nounwind {ANY_SUBNORMALS} {{\n{body}\nret void\n}}'
+    attributes += f" nounwind {ANY_SUBNORMALS}"
+    return f'define internal void @"{name}"({parameters}{mask}) {attributes} {{\n{body}\nret void\n}}'
 
 
 def _whole(name: str, outer: Builder, result: str, operands: list[str]) -> str:

@@ -13,10 +13,7 @@ _FLOAT_BITS_LOST = 29  # of a double's fraction when it becomes a float
 def widen(value: Value, element: str) -> Value:
     """A half, bfloat or float as float (`f32`) or double (`f64`): exact."""
     if value.shape.bits == 16:
-        if value.shape.element == "bf16" or value.builder.features.half_conversion:
-            value = value.cast("fpext", "f32")
-        else:
-            value = _half_to_float(value)
+        value = _short_to_float(value)
     return value.cast("fpext", element) if value.shape.bits < int(element[1:]) else value
 
 
@@ -41,6 +38,16 @@ def convert(value: Value, element: str) -> Value:
         return value
     wide = "f64" if "f64" in (element, value.shape.element) else "f32"
     return narrow(widen(value, wide), element)
+
+
+def _short_to_float(value: Value) -> Value:
+    features = value.builder.features
+    if value.shape.element == "f16":
+        return value.cast("fpext", "f32") if features.half_conversion else _half_to_float(value)
+    if features.bfloat_conversion:
+        return value.cast("fpext", "f32")
+    # Not fpext: LLVM would compute in bfloat what is computed of its result (floor, minnum), and round by a call.
+    return (value.bits().cast("zext", "i32") << 16).from_bits("f32")
 
 
 def _round_to_odd(value: Value) -> Value:

@@ -45,12 +45,15 @@ def write(name: str, columns: Columns) -> bool:
         return False
     each = shape.lane_elements
     value = columns.load("%a0", shape)
-    value = columns.active(shape).select(_wide(value, kind), _wide(value, kind).coerce(operation.neutral))
+    if shape.is_float:
+        value = widen(value, "f32")
+    value = columns.active(shape).select(value, value.coerce(operation.neutral))
     group = LANES if scope == "simd" else QUAD
     if kind.startswith("prefix"):
         value = _scan(value, each, group, operation, exclusive="exclusive" in kind)
         if kind == "prefix_exclusive_sum" and shape.is_float:
-            value = value + value.coerce(0.0)  # MSL: the first thread gets 0, which is not -0
+            # It starts from 0, as MSL gives the first lane, and not from -0.
+            value = value + 0.0
     elif scope == "simd":
         value = _reduce(value, each, operation)
     else:
@@ -58,11 +61,6 @@ def write(name: str, columns: Columns) -> bool:
             value = operation.combine(value, permute(value, each, lambda i, d=distance: i ^ d))  # type: ignore[misc]
     columns.store(narrow(value, shape.element), shape)
     return True
-
-
-def _wide(value: Value, kind: str) -> Value:
-    exact = kind in ("min", "max") or not value.shape.is_float
-    return value if exact else widen(value, "f32")
 
 
 def _operation(kind: str, sign: str | None, shape: Shape) -> _Operation | None:
