@@ -151,26 +151,42 @@ TEST_CASE(a_dispatch_can_be_cancelled) {
   }
 }
 
+namespace {
+
+struct Parties {
+  std::thread::id caller;
+  std::atomic<bool> helped{false};
+};
+
+/// The caller's threads end, but the later ones not before a helper has come; a helper's go on for ever.
+void end_if_caller(const Thread& t) {
+  auto& parties = *t.buffer<Parties>(0);
+  const bool caller = parties.caller == std::this_thread::get_id();
+  if (!caller) parties.helped = true;
+  while (caller && t.group.position[0] != 0 && !parties.helped) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(1ms);
+  t.go_to(caller ? abi::kFinished : 1);
+}
+
+}  // namespace
+
 TEST_CASE(a_caller_that_waits_for_helpers_can_be_cancelled) {
-  // The caller's own threadgroup ends at once, the helpers' never would.
   TestKernel kernel("uneven");
-  kernel.site(Kind::start, region<[](const Thread& t) {
-                std::this_thread::sleep_for(1ms);
-                const bool mine = *t.buffer<std::thread::id>(0) == std::this_thread::get_id();
-                t.go_to(mine ? abi::kFinished : 1);
-              }>,
-              abi::kSeveral);
-  kernel.site(Kind::join, region<soft_test::nothing>, 1);
+  kernel.site(Kind::start, region<end_if_caller>, abi::kSeveral)
+      .site(Kind::join, region<soft_test::nothing>, 1);
   const LoadedKernel loaded = kernel.load();
-  std::thread::id me = std::this_thread::get_id();
+  Parties parties;
+  parties.caller = std::this_thread::get_id();
   int asked = 0;
   Dispatch dispatch;
   dispatch.kernel = &loaded;
-  dispatch.buffers[0] = &me;
-  dispatch.grid.x = 200;
+  dispatch.buffers[0] = &parties;
+  dispatch.grid.x = 50;
   dispatch.threads = 2;
-  dispatch.interrupted = [&asked] { return ++asked == 30; };
+  // Long after the caller's own share is done.
+  dispatch.interrupted = [&] { return parties.helped && ++asked == 20; };
   CHECK_THROWS(Cancelled, "kernel 'uneven' was interrupted", run(dispatch));
+  CHECK_EQUAL(asked, 20);
 }
 
 TEST_CASE(a_dispatch_within_a_dispatch_has_memory_of_its_own) {
@@ -248,11 +264,11 @@ TEST_CASE(a_forked_process_has_threads_of_its_own) {
   TestKernel kernel("slow");
   kernel.site(Kind::start, region<slowly>, abi::kFinished);
   const LoadedKernel loaded = kernel.load();
-  std::vector<std::thread::id> ran(300);
+  std::vector<std::thread::id> ran(1000);
   Dispatch dispatch;
   dispatch.kernel = &loaded;
   dispatch.buffers[0] = ran.data();
-  dispatch.grid.x = 300;
+  dispatch.grid.x = 1000;
   dispatch.threads = 3;
   run(dispatch);
   const pid_t child = fork();
