@@ -1,0 +1,1 @@
+"""What is run, by kernel family. Every module has `groups() -> Iterator[Group]`."""
