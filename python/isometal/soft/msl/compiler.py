@@ -1,0 +1,236 @@
+"""Metal source to AIR: the whole way, with its attempts, checks and errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isometal.soft.errors import MslError
+from isometal.soft.msl import driver
+from isometal.soft.msl.air_module import AirOptions, air_module
+from isometal.soft.msl.bindings import Binding, bind
+from isometal.soft.msl.clang_messages import Message, parse_messages, to_diagnostics
+from isometal.soft.msl.declarations import Source
+from isometal.soft.msl.described import Described, DescribedConstant, describe
+from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource, SourceLines, rejected
+from isometal.soft.msl.edits import Rendered
+from isometal.soft.msl.ir_checks import check_ir
+from isometal.soft.msl.ir_text import ModuleText
+from isometal.soft.msl.kernel_ir import kernel_ir
+from isometal.soft.msl.locations import Locator
+from isometal.soft.msl.passes.repairs import Repairs
+from isometal.soft.msl.repair import find_repairs
+from isometal.soft.msl.rewriter import Rewritten, read, rewrite
+from isometal.soft.msl.tokens import Position
+
+__all__ = ["AirLibrary", "compile_source"]
+
+_MAX_ATTEMPTS = 12
+_STDLIB = re.compile(rf'^# \d+ "{re.escape(str(driver.HEADERS))}[/\\\\]preprocess[/\\\\]', re.MULTILINE)
+_VERSIONS = ((2, 4), (3, 0), (3, 1), (3, 2), (4, 0))
+_MACRO = re.compile(r"[A-Za-z_]\w*(\([\w, .]*\))?(=.*)?", re.DOTALL)
+
+
+@dataclass(slots=True)
+class _Kernel:
+    number: int
+    bindings: list[Binding]
+    max_threads: int | None
+    air: str = ""
+
+
+class AirLibrary:
+    """Kernels compiled from one source. Each kernel's AIR is optimised when first asked for."""
+
+    def __init__(
+        self, name: str, module: ModuleText, rewritten: Rewritten, described: Described, kernels: dict[str, _Kernel],
+        options: AirOptions,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._module = module
+        self._variables = rewritten.threadgroup_variables
+        self._constants = _named_constants(rewritten, described)
+        self._kernels = kernels
+        self._options = options
+        self._lock = threading.Lock()
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Names of the kernels, in the order of the source."""
+        return tuple(self._kernels)
+
+    def air(self, kernel: str) -> str:
+        """LLVM IR text, in AIR's dialect, of a module that holds this kernel and what it needs.
+
+        Raises MslError where the library has no such kernel.
+        """
+        with self._lock:
+            found = self._kernels.get(kernel)
+            if found is None:
+                known = ", ".join(self._kernels) or "none"
+                raise MslError(f"[soft] {self.name} has no kernel {kernel!r}; its kernels are: {known}.")
+            if not found.air:
+                found.air = self._compile(kernel, found)
+            return found.air
+
+    def _compile(self, name: str, kernel: _Kernel) -> str:
+        part = kernel_ir(self._module, kernel.number, self._variables)
+        with driver.scratch_folder() as folder:
+            result = driver.optimize(folder, part.text)
+        if not result.succeeded:
+            raise MslError(f"[soft] kernel {name!r}: the optimiser refused what the front end made.", result.messages)
+        return air_module(
+            result.output, kernel.number, name, kernel.bindings, self._constants, kernel.max_threads, self._options
+        )
+
+
+def compile_source(
+    text: str,
+    *,
+    name: str = "program_source",
+    macros: Sequence[str] = (),
+    include_dirs: Sequence[str | os.PathLike[str]] = (),
+    fast_math: bool = False,
+    language_version: tuple[int, int] = (3, 1),
+) -> AirLibrary:
+    """Compile Metal source.
+
+    Args:
+        text: the source.
+        name: what to call it in messages; for a file, its path.
+        macros: `NAME` or `NAME=value`.
+        include_dirs: where `#include` looks.
+        fast_math: allow what Metal's fast math allows. Apple's default is on; ours is off, for exactness.
+        language_version: of Metal, for example (3, 1).
+
+    Raises:
+        MslError: the source does not compile (`diagnostics` holds file, line, column and text of each error), or
+            ziglang is not installed.
+    """
+    if language_version not in _VERSIONS:
+        known = ", ".join(f"({a}, {b})" for a, b in _VERSIONS)
+        raise MslError(f"[soft] Metal {language_version} is not known; one of {known} would be.")
+    for macro in macros:
+        if not _MACRO.fullmatch(macro):
+            raise MslError(f"[soft] macro {macro!r} is no NAME or NAME=value.")
+    compilation = _Compilation(text, name, fast_math, language_version)
+    with driver.scratch_folder() as folder:
+        try:
+            return compilation.run(folder, macros, include_dirs)
+        except RejectedSource as error:
+            located = [compilation.located(d) for d in error.diagnostics]
+            raise rejected(name, located, compilation.lines) from None
+
+
+@dataclass(slots=True)
+class _Compilation:
+    text: str
+    name: str
+    fast_math: bool
+    language_version: tuple[int, int]
+    lines: SourceLines = field(init=False)
+    stdlib: bool = False
+    source: Source | None = None
+    locator: Locator | None = None
+
+    def __post_init__(self) -> None:
+        self.lines = SourceLines(self.name, self.text)
+
+    def run(
+        self, folder: Path, macros: Sequence[str], include_dirs: Sequence[str | os.PathLike[str]]
+    ) -> AirLibrary:
+        version = self.language_version[0] * 100 + self.language_version[1] * 10
+        known = ["__METAL__=1", f"__METAL_VERSION__={version}", "__METAL_MACOS__=1", "__HAVE_BFLOAT__=1", "__MSL_SOFT__=1"]
+        known += ["__FAST_MATH__=1"] if self.fast_math else []
+        places = [os.path.abspath(place) for place in include_dirs]
+        result = driver.preprocess(folder, self.text, self.name, [*known, *macros], places)
+        if not result.succeeded:
+            raise RejectedSource(to_diagnostics(parse_messages(result.messages), _as_given))
+        self.stdlib = _STDLIB.search(result.output) is not None
+        self.source = read(result.output, self.name)
+        rewritten, module = self._attempts(folder, version)
+        described = describe(module)
+        problems: list[Diagnostic] = []
+        kernels: dict[str, _Kernel] = {}
+        self._check_constants(rewritten, described, problems)
+        for instantiation in rewritten.instantiations:
+            kernel = described.kernels[instantiation.number]
+            bindings = bind(instantiation, kernel, problems)
+            kernels[instantiation.host_name] = _Kernel(instantiation.number, bindings, kernel.max_threads)
+            self._check_conditions(rewritten, bindings, problems)
+        check_ir(module, rewritten, problems)
+        if problems:
+            raise RejectedSource(problems)
+        options = AirOptions(self.fast_math, self.language_version)
+        return AirLibrary(self.name, module, rewritten, described, kernels, options)
+
+    def located(self, diagnostic: Diagnostic) -> Diagnostic:
+        """The diagnostic with its column counted in the user's line."""
+        if diagnostic.position is None or self.source is None:
+            return diagnostic
+        locator = self.locator or Locator(self.source.tokens, Rendered("", []), "", self.lines)
+        return Diagnostic(diagnostic.severity, locator.exact(diagnostic.position), diagnostic.message)
+
+    def _attempts(self, folder: Path, version: int) -> tuple[Rewritten, ModuleText]:
+        """Rewrite and compile until no place is left that needs another rewriting."""
+        assert self.source is not None
+        repairs = Repairs()
+        for _ in range(_MAX_ATTEMPTS):
+            rewritten = rewrite(self.source, repairs)
+            file = str(folder / "rewritten.cl")
+            self.locator = locator = Locator(self.source.tokens, rewritten.rendered, file, self.lines)
+            result = self._compile(folder, rewritten, version, lines=False)
+            messages = parse_messages(result.messages)
+            before = repairs.count()
+            find_repairs(self.source, repairs, messages, locator)
+            if repairs.count() > before:
+                continue
+            if not result.succeeded:
+                raise RejectedSource(to_diagnostics(messages, locator.message) or [_unexplained(result.messages)])
+            return rewritten, ModuleText.parse(result.output)
+        raise MslError(f"[soft] {self.name}: gave up after {_MAX_ATTEMPTS} attempts to rewrite it.")
+
+    def _compile(self, folder: Path, rewritten: Rewritten, version: int, *, lines: bool) -> driver.Result:
+        return driver.compile_text(
+            folder, rewritten.rendered.text, stdlib=self.stdlib, fast_math=self.fast_math, version=version, lines=lines
+        )
+
+    def _check_constants(self, rewritten: Rewritten, described: Described, problems: list[Diagnostic]) -> None:
+        indices: dict[int, str] = {}
+        for constant in rewritten.constants:
+            known = described.constants.get(constant.number)
+            if known is None or known.type.startswith("?"):
+                message = f"function constant '{constant.name}' must be a scalar or a vector"
+                problems.append(Diagnostic("error", constant.position, message))
+                continue
+            if not 0 <= known.index < 1 << 16:
+                message = f"function constant '{constant.name}' has index {known.index}; 0 to 65535 are possible"
+                problems.append(Diagnostic("error", constant.position, message))
+            if known.index in indices:
+                message = f"function constant index {known.index} is already that of '{indices[known.index]}'"
+                problems.append(Diagnostic("error", constant.position, message))
+            indices[known.index] = constant.name
+
+    def _check_conditions(self, rewritten: Rewritten, bindings: list[Binding], problems: list[Diagnostic]) -> None:
+        names = {constant.name for constant in rewritten.constants}
+        for binding in bindings:
+            if binding.condition and binding.condition not in names:
+                message = f"'{binding.condition}' is no function constant"
+                problems.append(Diagnostic("error", binding.parameter.position, message))
+
+
+def _named_constants(rewritten: Rewritten, described: Described) -> list[tuple[DescribedConstant, str]]:
+    names = {constant.number: constant.name for constant in rewritten.constants}
+    return [(constant, names[number]) for number, constant in sorted(described.constants.items())]
+
+
+def _as_given(message: Message) -> Position | None:
+    return Position(message.file, message.line, message.column)
+
+
+def _unexplained(text: str) -> Diagnostic:
+    return Diagnostic("error", None, text.strip()[:1000] or "clang gave no reason")

@@ -1,0 +1,73 @@
+"""One kernel's part of the unoptimised module, made ready for the optimiser: threadgroup variables become globals,
+the helpers that only carried information go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isometal.soft.msl.ir_text import ModuleText, symbol
+from isometal.soft.msl.passes.threadgroup import ThreadgroupVariable
+from isometal.soft.msl.spaces import restore_spaces
+
+__all__ = ["KernelIr", "ThreadgroupUse", "entry_symbol", "kernel_ir"]
+
+_VARIABLE = re.compile(
+    r"call [^@\n]*@__msl_threadgroup_variable\(i32 \w+ (\d+), i64 \w+ (\d+), i64 \w+ (\d+)\)[^\n]*"
+)
+_ATTRIBUTE = re.compile(r"^.*call [^@\n]*@_Z15__msl_attributeI[^\n]*\n", re.MULTILINE)
+_LINKAGE = re.compile(r"^define (?:linkonce_odr |weak_odr |internal )?(?:dso_local )?")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadgroupUse:
+    """A threadgroup variable that a kernel uses: its bytes, alignment and the symbol of the global that it becomes."""
+
+    variable: ThreadgroupVariable
+    size: int
+    alignment: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelIr:
+    text: str
+    variables: tuple[ThreadgroupUse, ...]
+
+
+def entry_symbol(number: int) -> str:
+    return f"@__msl_entry_{number}"
+
+
+def kernel_ir(module: ModuleText, number: int, variables: Sequence[ThreadgroupVariable]) -> KernelIr:
+    """The module that instantiation `number` needs."""
+    part = module.closure([entry_symbol(number)])
+    used: dict[tuple[int, int, int], ThreadgroupUse] = {}
+
+    def variable(match: re.Match[str]) -> str:
+        key = (int(match[1]), int(match[2]), int(match[3]))
+        if key not in used:
+            known = variables[key[0]]
+            names = {use.symbol for use in used.values()}
+            name = f"{known.kernel}.{known.name}"
+            if symbol(name) in names:
+                name = f"{name}.{key[0]}"
+            used[key] = ThreadgroupUse(known, key[1], key[2], symbol(name))
+        return f"getelementptr i8, ptr addrspace(3) {used[key].symbol}, i64 0"
+
+    declarations: set[str] = set()
+    for name, text in part.functions():
+        text = _VARIABLE.sub(variable, text)
+        text = _ATTRIBUTE.sub("", text)
+        text = restore_spaces(text, declarations)
+        if name != entry_symbol(number):
+            text = _LINKAGE.sub("define internal ", text)
+        part.pieces[name] = text.replace(" comdat ", " ")
+    for use in used.values():
+        part.pieces[use.symbol] = (
+            f"{use.symbol} = internal addrspace(3) global [{use.size} x i8] undef, align {use.alignment}"
+        )
+    for text in sorted(declarations):
+        part.pieces.setdefault(text[text.index("@") : text.index("(", text.index("@"))], text)
+    return KernelIr(str(part), tuple(used.values()))

@@ -1,0 +1,45 @@
+"""Words that mean something else in C++ for OpenCL, literals and pragmas."""
+
+from __future__ import annotations
+
+import re
+
+from isometal.soft.msl.declarations import Source
+from isometal.soft.msl.edits import Edits
+from isometal.soft.msl.tokens import Kind
+
+__all__ = ["RENAMED", "rewrite_keywords"]
+
+_PREFIX = "__msl_word_"
+#: Ordinary identifiers in Metal, keywords in OpenCL; by what stands in their place.
+RENAMED = {
+    _PREFIX + word: word
+    for word in (
+        "addrspace_cast clk_event_t event_t generic global image1d_t image2d_t image3d_t local ndrange_t pipe queue_t "
+        "read_only read_write reserve_id_t sampler_t vec_step write_only"
+    ).split()
+}
+_WORDS = {word: new for new, word in RENAMED.items()}
+_BFLOAT = re.compile(r"(?i:(.*[0-9.])bf)")
+_PRAGMA = re.compile(r"#\s*pragma\s+(\w+)\s*(.*)", re.DOTALL)
+_CONTRACT = re.compile(r"fp\s+contract\s*\(\s*(on|off|fast)\s*\)")
+
+
+def rewrite_keywords(source: Source, edits: Edits) -> None:
+    for index, token in enumerate(source.tokens):
+        if token.kind is Kind.IDENTIFIER and token.text in _WORDS:
+            edits.replace(index, _WORDS[token.text])
+        elif token.kind is Kind.NUMBER and (literal := _BFLOAT.fullmatch(token.text)):
+            edits.replace(index, f"bfloat({literal[1]}f)")
+        elif token.kind is Kind.PRAGMA:
+            edits.replace(index, _pragma(token.text))
+
+
+def _pragma(text: str) -> str:
+    match = _PRAGMA.match(text)
+    if match is None or match[1] in ("clang", "unroll", "nounroll", "GCC"):
+        return text
+    if match[1] in ("METAL", "STDC") and (contract := _CONTRACT.match(match[2].replace("FP_CONTRACT", "fp contract"))):
+        return f"#pragma clang fp contract({contract[1]})"
+    # `#pragma METAL internals`, `once`, `mark`: nothing to do. Math modes beyond contraction only ever allow more.
+    return ""
