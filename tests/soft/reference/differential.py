@@ -16,7 +16,8 @@ if __name__ == "__main__":
 from isometal import _core
 from isometal.soft import native
 from isometal.soft.lower import lower_kernel
-from reference.generator import Case, generate
+from reference.case import Case
+from reference.generator import generate
 from reference.launch import launch
 
 #: Buffer of each case that holds float32; the others hold integers.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from reference import together
-from reference.expressions import INTEGERS, Expressions, Scope
+from reference import exchange, together
+from reference.case import READ_ONLY, SLOTS, Case, initial_buffers
+from reference.expressions import INTEGERS
+from reference.ground import Ground
 from reference.launch import Grid
-from reference.writer import KernelWriter, Value
+from reference.writer import Value
 
-SLOTS = 6  # results per thread and output buffer
 _THREADGROUPS = [
     (32, 1, 1),
     (40, 1, 1),
@@ -25,23 +25,6 @@ _THREADGROUPS = [
     (1, 1, 1),
     (31, 1, 1),
 ]
-
-
-@dataclass
-class Case:
-    """A kernel with everything that a dispatch needs."""
-
-    air: str
-    kernel: str
-    grid: Grid
-    buffers: dict[int, bytearray]
-    read_only: frozenset[int]
-    constants: dict[int, bool | int | float]
-    threadgroup_lengths: dict[int, int]
-    seed: int
-
-    def fresh_buffers(self) -> dict[int, bytearray]:
-        return {index: bytearray(data) for index, data in self.buffers.items()}
 
 
 @dataclass
@@ -75,145 +58,33 @@ class Generator:
         self.rng = random.Random(seed)
         self.seed = seed
         self.wild = wild
-        self.writer = KernelWriter("generated")
-        self.scope = Scope()
-        self.expressions = Expressions(self.writer, self.scope, self.rng)
         self.budget = self.rng.randrange(10, 45)
         self.returns = 0
         size = self.rng.choice(_THREADGROUPS)
         count = self.rng.choice([1, 1, 2])
         edge = self.rng.choice([0, 0, 3])
-        threads = (max(size[0] * count - edge, 1), size[1], size[2])
-        self.grid = Grid(threads, size)
-        self.threads_per_group = size[0] * size[1] * size[2]
+        self.grid = Grid((max(size[0] * count - edge, 1), size[1], size[2]), size)
+        threads = size[0] * size[1] * size[2]
+        self.full = threads % 32 == 0 and edge == 0
+        self.ground = Ground(self.rng, threads)
+        self.writer, self.scope = self.ground.writer, self.ground.scope
+        self.expressions = self.ground.expressions
 
     def make(self) -> Case:
-        self._interface()
-        self._locals()
         while self.budget > 0:
             self._statements(_Place(), 9)
-        self._results()
+        self.ground.results()
         self.writer.end("ret void")
-        numbers = np.random.default_rng(self.seed)
-        total = self.grid.threads[0] * self.grid.threads[1] * self.grid.threads[2]
-        buffers = {
-            0: bytearray(4 * SLOTS * total),
-            1: bytearray(4 * SLOTS * total),
-            2: bytearray(numbers.integers(0, 1 << 32, 64, np.uint32).tobytes()),
-            3: bytearray(numbers.integers(0, 50, 8, np.uint32).tobytes()),
-            4: bytearray(32),
-            5: bytearray(numbers.integers(-40, 40, 64).astype(np.float32).tobytes()),
-            6: bytearray((numbers.integers(-40, 40, 64) / 8).astype(np.float16).tobytes()),
-        }
-        constants: dict[int, bool | int | float] = {0: self.rng.random() < 0.5, 1: self.rng.randrange(9)}
         return Case(
             air=self.writer.text(flush=self.rng.random() < 0.5),
             kernel="generated",
             grid=self.grid,
-            buffers=buffers,
-            read_only=frozenset([2, 3, 5, 6]),
-            constants=constants,
-            threadgroup_lengths={0: 4 * self.threads_per_group},
+            buffers=initial_buffers(self.seed, math.prod(self.grid.threads)),
+            read_only=READ_ONLY,
+            constants={0: self.rng.random() < 0.5, 1: self.rng.randrange(9)},
+            threadgroup_lengths={0: 4 * self.ground.threads_per_group},
             seed=self.seed,
         )
-
-    # What the kernel gets.
-
-    def _interface(self) -> None:
-        w, scope = self.writer, self.scope
-        self.out = w.buffer("out", 0, 1)
-        self.fout = w.buffer("fout", 1, 1)
-        scope.inputs["i32"] = w.buffer("in", 2, self.rng.choice([1, 2]), writable=False)
-        parameters = w.buffer("params", 3, 2, writable=False)
-        self.counts = w.buffer("counts", 4, 1)
-        scope.inputs["float"] = w.buffer("fin", 5, 1, writable=False)
-        scope.inputs["half"] = w.buffer("hin", 6, 2, writable=False)
-        self.lent = w.buffer("lent", 0, 3)
-        position = w.builtin("thread_position_in_grid", "<3 x i32>")
-        size = w.builtin("threads_per_grid", "<3 x i32>")
-        x, y, z = (w.value("i32", f"extractelement {position}, i32 {axis}") for axis in range(3))
-        sx, sy = (w.value("i32", f"extractelement {size}, i32 {axis}") for axis in range(2))
-        row = w.binary("add", y, w.binary("mul", z, sy))
-        self.thread = w.binary("add", x, w.binary("mul", row, sx))
-        self.index = self.expressions.convert(
-            w.builtin("thread_index_in_threadgroup", self.rng.choice(["i32", "i16"])), "i32"
-        )
-        lane = w.builtin("thread_index_in_simdgroup", "i32")
-        group = w.builtin("simdgroup_index_in_threadgroup", "i32")
-        scope.values += [self.thread, self.index, lane, group, x, y]
-        local = w.builtin("thread_position_in_threadgroup", self.rng.choice(["<2 x i32>", "<3 x i16>", "<2 x i16>"]))
-        part = w.value(local.type[5:-1], f"extractelement {local}, i32 {self.rng.randrange(2)}")
-        scope.values.append(self.expressions.convert(part, "i32"))
-        where = w.builtin("threadgroup_position_in_grid", "i32")
-        scope.uniform.append(where)
-        for number in self.rng.sample(range(8), 3):
-            pointer = w.value(parameters.type, f"getelementptr inbounds i32, {parameters}, i64 {number}")
-            scope.uniform.append(w.load("i32", pointer, 4))
-        threads = w.builtin("threads_per_threadgroup", "<3 x i32>")
-        parts = [w.value("i32", f"extractelement {threads}, i32 {axis}") for axis in range(3)]
-        self.threads = w.binary("mul", w.binary("mul", parts[0], parts[1]), parts[2])
-        scope.uniform.append(self.threads)
-        self._constants()
-
-    def _constants(self) -> None:
-        w = self.writer
-        w.constant("flag", "i8", 0)
-        w.constant("number", "i32", 1)
-        number = w.load("i32", Value("ptr addrspace(2)", "@number"), 4)
-        flag = w.load("i8", Value("ptr addrspace(2)", "@flag"), 4)
-        self.scope.uniform += [number, w.cast("zext", flag, "i32")]
-        elements = ", ".join(f"i32 {self.rng.randrange(1000)}" for _ in range(8))
-        w.globals.append(f"@table = internal unnamed_addr addrspace(2) constant [8 x i32] [{elements}], align 4")
-        self.scope.tables.append("@table")
-        w.globals.append(
-            f"@shared = internal unnamed_addr addrspace(3) global [{self.threads_per_group} x i32] undef, align 4"
-        )
-        w.globals.append("@cells = internal unnamed_addr addrspace(3) global { i16, [3 x i32] } undef, align 4")
-        self.shared = Value("ptr addrspace(3)", "@shared")
-
-    def _locals(self) -> None:
-        w, rng = self.writer, self.rng
-        types = {"i16": 1, "i32": 3, "i64": 1, "float": 2, "i8": 1, "<2 x i32>": 1, "<4 x float>": 1}
-        for type_, most in types.items():
-            for _ in range(rng.randrange(1, most + 1)):
-                pointer = w.value("ptr", f"alloca {type_}, align 16")
-                if type_ == "i8":
-                    self.expressions.write(w.cast("zext", self.expressions.condition(1), "i8"), pointer)
-                else:
-                    self.expressions.write(self.expressions.of(type_, 1), pointer)
-                self.scope.variables.setdefault(type_, []).append(pointer)
-        for _ in range(rng.randrange(3)):
-            array = w.value("ptr", "alloca [8 x i32], align 4")
-            for index in range(8):
-                pointer = w.value("ptr", f"getelementptr inbounds [8 x i32], {array}, i32 0, i32 {index}")
-                w.store(self.expressions.integer("i32", 1), pointer, 4)
-            self.scope.arrays.append(array)
-        # Before a thread may leave, so that others find a value in its place.
-        for pointer in (self.shared, self.lent):
-            w.store(self.thread, w.address("i32", pointer, self.index), 4)
-
-    def _results(self) -> None:
-        for slot, type_ in enumerate(["i32", "i16", "i64", "i32"]):
-            self._store_result(slot, self.expressions.convert(self._variable_value(type_), "i32"))
-        self._store_float(0, self._variable_value("float"))
-        vector = self._variable_value("<4 x float>")
-        self._store_float(1, self.writer.value("float", f"extractelement {vector}, i32 {self.rng.randrange(4)}"))
-
-    def _variable_value(self, type_: str) -> Value:
-        return self.expressions.read(self.rng.choice(self.scope.variables[type_]), type_)
-
-    def _store_result(self, slot: int, value: Value) -> None:
-        w = self.writer
-        at = w.binary("add", w.binary("mul", self.thread, Value("i32", str(SLOTS))), Value("i32", str(slot)))
-        pointer = w.address("i32", self.out, at)
-        if self.rng.random() < 0.5:
-            value = w.binary("add", value, w.load("i32", pointer, 4))
-        w.store(value, pointer, 4)
-
-    def _store_float(self, slot: int, value: Value) -> None:
-        w = self.writer
-        at = w.binary("add", w.binary("mul", self.thread, Value("i32", str(SLOTS))), Value("i32", str(slot)))
-        w.store(value, w.address("float", self.fout, at), 4)
 
     # Statements.
 
@@ -236,7 +107,9 @@ class Generator:
         if place.depth < 3:
             makers += [(5, self._if), (5, self._loop), (1, self._switch)]
         if place.uniform:
-            makers += [(2, self._exchange)]
+            makers += [(2, self._exchange), (2, lambda _: exchange.through_simdgroup(self.ground))]
+        if place.uniform and self.full and not place.loops and not self.returns:
+            makers += [(2, lambda _: exchange.matrix_products(self.ground))]
         if self.wild:  # a stack is kept for one function only
             makers += [(1, self._helper)]
         if place.loops:
@@ -262,9 +135,9 @@ class Generator:
 
     def _output(self, place: _Place) -> None:
         if self.rng.random() < 0.7:
-            self._store_result(self.rng.randrange(SLOTS), self.expressions.integer("i32", 2))
+            self.ground.store_result(self.rng.randrange(SLOTS), self.expressions.integer("i32", 2))
         else:
-            self._store_float(self.rng.randrange(SLOTS), self.expressions.float(2))
+            self.ground.store_float(self.rng.randrange(SLOTS), self.expressions.float(2))
 
     def _array(self, place: _Place) -> None:
         if self.scope.arrays:
@@ -274,7 +147,7 @@ class Generator:
     def _count(self, place: _Place) -> None:
         """An atomic whose result nobody uses: threads may come in any order."""
         w = self.writer
-        pointer = w.address("i32", self.counts, self.expressions.masked(self.expressions.integer("i32", 1), 7))
+        pointer = w.address("i32", self.ground.counts, self.expressions.masked(self.expressions.integer("i32", 1), 7))
         arguments = (
             pointer,
             self.expressions.integer("i32", 1),
@@ -306,29 +179,7 @@ class Generator:
         self.writer.rendezvous("void", "air.simdgroup.barrier", flags, Value("i32", "1"))
 
     def _exchange(self, place: _Place) -> None:
-        """Threads hand values to each other through threadgroup memory."""
-        w, e = self.writer, self.expressions
-        barrier = (Value("i32", "2"), Value("i32", "1"))
-        memory = self.rng.choice([self.shared, self.lent])
-        w.rendezvous("void", "air.wg.barrier", *barrier)
-        w.store(e.integer("i32", 2), w.address("i32", memory, self.index), 4)
-        first = w.value("i1", f"icmp eq {self.index}, 0")
-        then, after = w.fresh("cell"), w.fresh("share")
-        w.branch(first, then, after)
-        w.begin(then)
-        field = self.rng.randrange(3)
-        cell = f"getelementptr inbounds ({{ i16, [3 x i32] }}, ptr addrspace(3) @cells, i64 0, i32 1, i64 {field})"
-        w.emit(f"store {e.integer('i32', 1)}, ptr addrspace(3) {cell}, align 4")
-        w.begin(after)
-        w.rendezvous("void", "air.wg.barrier", *barrier)
-        distance = w.binary("add", self.index, e.masked(e.uniform(), 63))
-        neighbour = w.binary("urem", distance, self.threads)
-        value = w.load("i32", w.address("i32", memory, neighbour), 4)
-        if not self.returns:  # else thread 0 may be gone
-            shared = w.value("i32", f"load i32, ptr addrspace(3) {cell}, align 4")
-            value = w.binary("xor", value, shared)
-        e.write(value, self.rng.choice(self.scope.variables["i32"]))
-        w.rendezvous("void", "air.wg.barrier", *barrier)
+        exchange.through_threadgroup(self.ground, first_stays=not self.returns)
 
     # Control flow.
 
@@ -443,7 +294,7 @@ class Generator:
         leave, go_on = w.fresh("leave"), w.fresh("stay")
         w.branch(condition, leave, go_on)
         w.begin(leave)
-        self._store_result(5, self.expressions.integer("i32", 1))
+        self.ground.store_result(5, self.expressions.integer("i32", 1))
         w.end("ret void")
         w.begin(go_on)
 

@@ -193,6 +193,9 @@ def _join(
     defined = {instruction.result: index for index, instruction in enumerate(behind[:at]) if instruction.result}
     needed: set[int] = set()
     pending = [name for name in call.uses() if name in defined]
+    if not any(map(_writes, behind[:at])):
+        # A barrier may have been dropped here. What was read before it stays in front of what is written behind it.
+        pending += [instruction.result for instruction in behind[:at] if instruction.opcode == "load"]
     while pending:
         index = defined[pending.pop()]
         if index in needed:
