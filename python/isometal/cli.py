@@ -1,4 +1,4 @@
-"""The command line: `isometal parity`, `gate`, `status`, `ops`.
+"""The command line: `isometal parity`, `gate`, `status`, `ops`, and `soft`, which is in cli_soft.py.
 
 Only typer is imported here, so that `--help` is quick; each command imports what it needs. Expected errors are one
 line on stderr and exit code 2.
@@ -6,19 +6,17 @@ line on stderr and exit code 2.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
+from isometal import cli_soft
 from isometal._version import __version__
+from isometal.cli_errors import INTERRUPTED, expected_errors
 from isometal.errors import IsometalError
-
-QUALIFIED, USAGE, REFUSED, INTERRUPTED = 0, 2, 3, 130
 
 app = typer.Typer(
     name="isometal",
@@ -30,34 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
 #: An option that may be repeated, or hold several names separated by commas.
 _Names = list[str] | None
-
-
-def _expected_errors(command: _Command) -> _Command:
-    """Errors that a user can cause become one line and exit code 2; Ctrl-C becomes 130."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except BrokenPipeError:
-            raise
-        except (IsometalError, OSError) as error:
-            typer.echo(f"isometal: {_one_line(error)}", err=True)
-            raise typer.Exit(USAGE) from None
-        except KeyboardInterrupt:
-            typer.echo("isometal: interrupted", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return wrapped  # type: ignore[return-value]
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"[file] {error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
 
 
 def _print_version(wanted: bool) -> None:
@@ -80,11 +52,12 @@ def _root(
     isometal gate --evidence FILE   may Metal become the default?
     isometal status                 which backend is the default, and why
     isometal ops                    the ops, and what each owes
+    isometal soft run FILE ...      run a Metal kernel on this machine's CPU
     """
 
 
 @app.command(short_help="Run the parity suite, print the matrix.")
-@_expected_errors
+@expected_errors
 def parity(
     backend: Annotated[
         _Names, typer.Option(metavar="NAMES", help="cpu, mlx, metal. Default: all that can run here.")
@@ -155,7 +128,7 @@ def parity(
 
 
 @app.command(short_help="May Metal be the default? Decide from evidence.")
-@_expected_errors
+@expected_errors
 def gate(
     evidence: Annotated[
         Path | None,
@@ -184,7 +157,7 @@ def gate(
 
 
 @app.command(short_help="The default backend and why; what is installed.")
-@_expected_errors
+@expected_errors
 def status(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Say which backend is the default and why, what can run here, and what is installed."""
     from isometal import status as command
@@ -193,7 +166,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] 
 
 
 @app.command(short_help="The ops, and what each owes.")
-@_expected_errors
+@expected_errors
 def ops(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON, with dtypes and tolerances.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print as Markdown.")] = False,
@@ -204,6 +177,9 @@ def ops(
     if json and markdown:
         raise IsometalError("[ops] --json and --markdown exclude each other; give one.")
     typer.echo(command.ops_json() if json else command.ops_markdown() if markdown else command.ops_text(), nl=False)
+
+
+app.add_typer(cli_soft.app, name="soft")
 
 
 def main() -> None:

@@ -48,9 +48,7 @@ def constant_values(
     missing = [constant for constant in declared if constant.required and constant.index not in values]
     if missing:
         named = ", ".join(f"{c.name} ({c.index}, {c.type_name})" for c in missing)
-        raise FunctionError(
-            f"[soft] kernel {kernel!r} needs values of its function constants: {named}; give constants={{...}}."
-        )
+        raise FunctionError(f"[soft] kernel {kernel!r} has function constants without a value: {named}; give each one.")
     return values
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
 from isometal.soft.buffers import to_memory
+from isometal.soft.core import core
 from isometal.soft.errors import ValidationError
 from isometal.soft.native import NativeKernel
 from isometal.soft.reflection import Argument, KernelReflection
@@ -32,13 +33,12 @@ class Kernel:
     """
 
     def __init__(self, native: NativeKernel, reflection: KernelReflection, constants: Mapping[int, Any]) -> None:
-        from isometal import _core
 
         self.name = reflection.name
         self.reflection = reflection
         self.constants = dict(constants)
         self.native = native
-        self._kernel = _core.SoftKernel(native.address, self.name, [site.text for site in reflection.sites], native)
+        self._kernel = core().SoftKernel(native.address, self.name, [site.text for site in reflection.sites], native)
         self._bindings = reflection.bindings
 
     def __repr__(self) -> str:
@@ -77,7 +77,6 @@ class Kernel:
             ValidationError: what Metal's API validation rejects, and values that do not fit their arguments.
             HangError: threads wait at a barrier that others never reach.
         """
-        from isometal import _core
 
         if dispatch not in ("threads", "threadgroups"):
             self._fail(f"dispatch={dispatch!r}", "'threads' or 'threadgroups' is possible")
@@ -99,7 +98,7 @@ class Kernel:
                 data = to_memory(self.name, argument, value)
                 memory.append((argument.index, data, argument.writes, argument.alignment))
         self._check_memory(lengths)
-        _core.soft_dispatch(
+        core().soft_dispatch(
             self._kernel, memory, lengths, size, group, dispatch == "threads", mode, seed=seed, threads=threads
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -14,10 +14,10 @@ from isometal.soft import bitcode, native
 from isometal.soft.cache import Cache
 from isometal.soft.compiler import Air, compile_kernel, reflect_kernel
 from isometal.soft.constants import Given, constant_values
-from isometal.soft.errors import FunctionError, MetallibError
+from isometal.soft.errors import FunctionError, MetallibError, SoftDeviceError
 from isometal.soft.kernel import Kernel
 from isometal.soft.metadata import kernel_names, reflect
-from isometal.soft.metallib import Metallib
+from isometal.soft.metallib import METALLIB_MAGICS, Metallib
 from isometal.soft.msl_types import data_type_name
 from isometal.soft.reflection import FunctionConstant, KernelReflection
 
@@ -70,9 +70,59 @@ class Library:
         return cls(_FromMetallib(library), Cache())
 
     @classmethod
+    def from_source(
+        cls,
+        text: str,
+        *,
+        origin: str = "program_source",
+        macros: Sequence[str] = (),
+        include_dirs: Sequence[str | os.PathLike[str]] = (),
+        fast_math: bool = False,
+        language_version: tuple[int, int] = (3, 1),
+    ) -> Library:
+        """Compiles Metal source.
+
+        Args:
+            text: the source.
+            origin: what to call it in messages; for a file, its path.
+            macros: `NAME` or `NAME=value`.
+            include_dirs: where `#include` looks.
+            fast_math: allow what Metal's fast math allows. Apple's default is on; ours is off, for exactness.
+            language_version: of Metal.
+
+        Raises MslError with file, line and column of what does not compile, or where ziglang is not installed.
+        """
+        from isometal.soft.msl import compile_source
+
+        compiled = compile_source(
+            text,
+            name=origin,
+            macros=macros,
+            include_dirs=include_dirs,
+            fast_math=fast_math,
+            language_version=language_version,
+        )
+        return cls(_FromText(origin, compiled.kernels, compiled.air), Cache())
+
+    @classmethod
     def from_air(cls, text: str, *, origin: str = "AIR") -> Library:
         """Takes a module in AIR, as LLVM's text. Raises LoweringError where it has no kernels."""
-        return cls(_FromAir(text, origin), Cache())
+        return cls(_FromText(origin, kernel_names(text), lambda kernel: text), Cache())
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Library:
+        """Opens a file by what it is: a .metallib, AIR as text (.ll), or else Metal source.
+
+        Raises OSError, and what `from_metallib`, `from_air` and `from_source` raise.
+        """
+        with Path(path).open("rb") as file:
+            start = file.read(4)
+        if start in METALLIB_MAGICS:
+            return cls.from_metallib(path)
+        text = _text_of(path)
+        if Path(path).suffix == ".ll":
+            return cls.from_air(text, origin=os.fspath(path))
+        return cls.from_source(text, origin=os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<Library {self.origin}: {len(self.kernels)} kernels on a software Metal device>"
@@ -158,23 +208,27 @@ class _FromMetallib:
         self._library.close()
 
 
-class _FromAir:
-    def __init__(self, text: str, origin: str) -> None:
+class _FromText:
+    """Kernels whose AIR is text."""
+
+    def __init__(self, origin: str, kernels: Iterable[str], air: Callable[[str], str]) -> None:
         self.origin = origin
-        self.kernels = tuple(kernel_names(text))
-        self._text = text
-        self._air = Air.of_text(text)
+        self.kernels = tuple(kernels)
+        self._air = air
 
     def air(self, kernel: str) -> Air:
-        return self._air
+        return Air.of_text(self._air(kernel))
 
     def constants(self, kernel: str) -> tuple[FunctionConstant, ...]:
-        return reflect(self._text, kernel).constants
+        return reflect(self._air(kernel), kernel).constants
 
     def close(self) -> None:
-        pass
+        """There is nothing to close."""
 
 
-def read_air(path: str | os.PathLike[str]) -> Library:
-    """A library from a file of AIR text. Raises OSError, LoweringError."""
-    return Library.from_air(Path(path).read_text(encoding="utf-8"), origin=os.fspath(path))
+def _text_of(path: str | os.PathLike[str]) -> str:
+    data = Path(path).read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise SoftDeviceError(f"[soft] {os.fspath(path)} is neither a metallib nor text; give one of them.") from None

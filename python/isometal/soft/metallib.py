@@ -31,11 +31,13 @@ from isometal.soft.metallib_records import (
     read_record,
 )
 
-__all__ = ["FunctionEntry", "Metallib", "PublicConstant"]
+__all__ = ["METALLIB_MAGICS", "FunctionEntry", "Metallib", "PublicConstant"]
 
 _HEADER = struct.Struct("<4sHHHBBHHQ8Q")
 _MAGIC = b"MTLB"
 _FAT_MAGIC = b"\xcb\xfe\xba\xbe"
+#: What a file of this format begins with, those for several architectures among them.
+METALLIB_MAGICS = (_MAGIC, _FAT_MAGIC)
 _EXECUTABLE = 0
 _LIBRARY_TYPES = {1: "a Core Image library", 2: "a dynamic library", 3: "a symbol companion"}
 _PLATFORMS = {0x81: "macOS", 0x82: "iOS", 0x83: "tvOS", 0x84: "watchOS", 0x85: "bridgeOS", 0x86: "Mac Catalyst"}
