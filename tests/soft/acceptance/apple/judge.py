@@ -3,6 +3,7 @@
 Errors are counted in units in the last place (ULP) of the answer rounded to the dtype; where terms cancel, of the sum
 of their magnitudes. The yardstick is MLX's own CPU result on the same inputs: over all cases of a kernel and dtype our
 largest and our root-mean-square error must not exceed MLX's. A correctly rounded result is never asked to be better.
+Families of few operations have a ceiling besides.
 Where the kernel itself, as Apple compiled it, loses more than MLX's CPU code does, allowances.py says how much and why;
 there a second yardstick may hold it: plain code in the kernel's own arithmetic, from first to last and in pairs.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apple.allowances import allowance
+from apple.allowances import CEILINGS, allowance
 from apple.launch import NDArray
 from isometal.parity.rounding import FORMATS, round_to, spacing
 
@@ -136,6 +137,9 @@ class Verdict:
                 found.append(
                     f"{where}: {what} error is {ratio:.3f} times MLX's, {limit:g} is allowed, at {self.ours.worst}"
                 )
+        ceiling = allowed.ceiling or CEILINGS.get(self.family, math.inf)
+        if self.dtype in FORMATS and self.ours.max_ulp > ceiling:
+            found.append(f"{where}: off by {self.ours.max_ulp:.3g} ULP, {ceiling:g} are allowed, at {self.ours.worst}")
         if allowed.plain is not None and self.ratio_plain is not None and self.ratio_plain > allowed.plain:
             found.append(
                 f"{where}: RMS error is {self.ratio_plain:.3f} times that of plain code, {allowed.plain:g} is allowed"

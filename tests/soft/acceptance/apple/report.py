@@ -87,9 +87,31 @@ def larger(verdicts: Iterable[Verdict]) -> list[str]:
     return lines
 
 
+def reasons(verdicts: Iterable[Verdict]) -> list[str]:
+    """`larger`, gathered by reason: how many rows, how far at most."""
+    rows: dict[tuple[str, str], list[Verdict]] = {}
+    for v in verdicts:
+        if v.larger or v.faults:
+            reason = "; ".join(v.faults) or allowance(v.family, v.kernel, v.dtype).reason
+            rows.setdefault((v.family, reason), []).append(v)
+    lines = [
+        "| family | rows | dtypes | ratio of largest | of RMS | RMS to plain code's | reason |",
+        "|---|--:|---|--:|--:|--:|---|",
+    ]
+    for (family, reason), found in rows.items():
+        kinds = ", ".join(dict.fromkeys(v.dtype for v in found))
+        worst = " | ".join(
+            _ratio(max((each for each in ratios if each is not None), default=None))
+            for ratios in zip(*((v.ratio_max, v.ratio_rms, v.ratio_plain) for v in found), strict=True)
+        )
+        lines.append(f"| {family} | {len(found)} | {kinds} | {worst} | {reason} |")
+    return lines
+
+
 def write(verdicts: Sequence[Verdict], path: Path) -> None:
     """Markdown to `path`, everything as JSON beside it."""
     parts = [
+        ["## Larger than MLX's, by reason", "", *reasons(verdicts)],
         ["## By family", "", *summary(verdicts)],
         ["## Larger than MLX's", "", *larger(verdicts)],
         ["## All", "", *table(verdicts)],
@@ -113,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verdicts.append(run_group(device, group, MODES[:1] if options.quick else MODES))
             for fault in verdicts[-1].faults:
                 print(fault, file=sys.stderr)
-    print("\n".join([*summary(verdicts), "", *larger(verdicts)]))
+    print("\n".join([*summary(verdicts), "", *reasons(verdicts)]))
     if options.markdown:
         write(verdicts, options.markdown)
     return int(any(v.faults for v in verdicts))
