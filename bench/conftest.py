@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     reached = ", ".join(f"{name} {value:.1f}" for name, value in log.ceilings.items())
     section(f"bench ({reached})", baseline.table(log.rows))
     if log.goals:
-        section("costs of the facade", [str(goal) for goal in log.goals])
+        section("goals", [str(goal) for goal in log.goals])
     comparison = _compare(log)
     section(f"against {BASELINE.name}", comparison)
     path = config.getoption("--benchmark-report", default=None)

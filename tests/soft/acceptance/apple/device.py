@@ -47,7 +47,7 @@ class SoftDevice:
         if key not in self._kernels:
             self._kernels[key] = self._library.kernel(launch.kernel, constants=dict(launch.constants))
         self._kernels[key](
-            {index: _bound(value) for index, value in buffers.items()},
+            {index: bound(value) for index, value in buffers.items()},
             grid=launch.grid,
             threadgroup=launch.threadgroup,
             dispatch=launch.dispatch,
@@ -57,6 +57,6 @@ class SoftDevice:
         )
 
 
-def _bound(value: NDArray | bytes) -> object:
+def bound(value: NDArray | bytes) -> object:
     """uint8 stands for bool too: it is bound as bytes without a type."""
     return value if isinstance(value, bytes) or value.dtype != np.uint8 else memoryview(value)
