@@ -1,6 +1,6 @@
 """The device that the acceptance tests run on, and the table that they leave behind.
 
-ISOMETAL_ACCEPTANCE=deep   every group; the default takes every n-th of the large families, and all of the small ones
+ISOMETAL_ACCEPTANCE=deep   every group of cases; without it a sample of the large families, and all of the small ones
 ISOMETAL_ACCEPTANCE_REPORT=PATH   writes the table of the session as Markdown, and as JSON beside it
 """
 
@@ -10,10 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("llvmlite", reason="the software device compiles kernels with llvmlite, which is not installed")
-pytest.importorskip("mlx.core", reason="MLX is the yardstick, and it is not installed")
-
 from apple.device import SoftDevice
 from apple.judge import Verdict
 from apple.report import write
@@ -21,6 +17,8 @@ from apple.report import write
 
 @pytest.fixture(scope="session")
 def device(mlx_metal_wheel: Path) -> SoftDevice:
+    pytest.importorskip("llvmlite", reason="the software device compiles kernels with llvmlite, which is not installed")
+    pytest.importorskip("mlx.core", reason="MLX is the yardstick, and it is not installed")
     return SoftDevice(mlx_metal_wheel / "mlx" / "lib" / "mlx.metallib")
 
 
