@@ -77,7 +77,7 @@ def compile_text(folder: Path, text: str, *, stdlib: bool, fast_math: bool, vers
     source.write_text(text, encoding="utf-8")
     arguments = [*_TARGET, "-nostdinc", "-x", "clcpp", "-cl-std=CLC++2021", "-cl-no-stdinc"]
     arguments += ["-cl-single-precision-constant", "-ffp-contract=on"]
-    arguments += ["-Xclang", "-cl-ext=-all,+cl_khr_fp16,+__opencl_c_generic_address_space,+__opencl_c_int64"]
+    arguments += ["-Xclang", "-cl-ext=-all,+cl_khr_fp16,+__opencl_c_generic_address_space,+__opencl_c_int64,+__cl_clang_function_pointers"]
     for kind in ("bfloat16", "float16"):
         arguments += ["-Xclang", f"-f{kind}-excess-precision=none"]
     if fast_math:

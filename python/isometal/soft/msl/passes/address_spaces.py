@@ -23,7 +23,9 @@ def rewrite_address_spaces(source: Source, edits: Edits) -> None:
         if index in attributes or not source.word(index):
             continue
         if token.text in SPACES:
-            edits.replace(index, SPACES[token.text])
+            # In Metal, what `constant` qualifies is const.
+            is_const = token.text == "constant" and not _qualifies_function(source, index)
+            edits.replace(index, "const __constant" if is_const else SPACES[token.text])
         elif token.text == _COHERENCE:
             end = source.brackets.after(index + 1) if source.operator(index + 1, "(") else index + 1
             if any(source.word(place, *SPACES) for place in (index - 1, end)):
@@ -37,6 +39,18 @@ def rewrite_address_spaces(source: Source, edits: Edits) -> None:
                     break
                 if source.word(index, "thread"):
                     edits.replace(index, "")
+
+
+def _qualifies_function(source: Source, index: int) -> bool:
+    """Whether an address space stands behind a parameter list, and so is that of `this`."""
+    before = index - 1
+    while source.word(before, "const", "volatile", "noexcept"):
+        before -= 1
+    behind = index + 1
+    return source.operator(before, ")") and (
+        source.word(behind, "const", "noexcept", "override", "final")
+        or any(source.operator(behind, text) for text in ("{", ";", ":", "=", "->", "[["))
+    )
 
 
 def is_constructor(source: Source, declaration: Declaration) -> bool:

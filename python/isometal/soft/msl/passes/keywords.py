@@ -21,6 +21,8 @@ RENAMED = {
 }
 _WORDS = {word: new for new, word in RENAMED.items()}
 _BFLOAT = re.compile(r"(?i:(.*[0-9.])bf)")
+#: Floating-point literals without a suffix are float in Metal. Clang's own option for that forgets it in templates.
+_FLOAT = re.compile(r"(?i:0x[0-9a-f']*\.?[0-9a-f']*p[-+]?[0-9']+|(?:[0-9']+\.[0-9']*|\.[0-9']+)(?:e[-+]?[0-9']+)?|[0-9']+e[-+]?[0-9']+)")
 _PRAGMA = re.compile(r"#\s*pragma\s+(\w+)\s*(.*)", re.DOTALL)
 _CONTRACT = re.compile(r"fp\s+contract\s*\(\s*(on|off|fast)\s*\)")
 
@@ -29,6 +31,8 @@ def rewrite_keywords(source: Source, edits: Edits) -> None:
     for index, token in enumerate(source.tokens):
         if token.kind is Kind.IDENTIFIER and token.text in _WORDS:
             edits.replace(index, _WORDS[token.text])
+        elif token.kind is Kind.NUMBER and _FLOAT.fullmatch(token.text):
+            edits.replace(index, f"{token.text}f")
         elif token.kind is Kind.NUMBER and (literal := _BFLOAT.fullmatch(token.text)):
             edits.replace(index, f"bfloat({literal[1]}f)")
         elif token.kind is Kind.PRAGMA:

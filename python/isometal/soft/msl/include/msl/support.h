@@ -2,6 +2,9 @@
 // Owned by the front end (python/isometal/soft/msl/*.py), not by the headers.
 #pragma once
 
+// Functions as template arguments. Calls through pointers are rejected later (ir_checks.py), as Metal has none.
+#pragma OPENCL EXTENSION __cl_clang_function_pointers : enable
+
 #define MSL_INLINE inline __attribute__((always_inline))
 
 // ---- classes ------------------------------------------------------------------------------------------------
@@ -22,19 +25,29 @@ struct __msl_same<A, A> {
   S& operator=(const S&) = default;                                                     \
   template <class __msl_other, typename __msl_same<__msl_other, S>::type = 0>           \
   MSL_INLINE S& operator=(const __constant __msl_other& other) {                        \
-    return *this = S(other);                                                            \
+    return *this = __msl_other(other);                                                            \
   }
 #define MSL_COPIES(S) MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S)
 
 // ---- conversions --------------------------------------------------------------------------------------------
 
-template <class V, int N = __msl_vector_traits<V>::size>
-struct __msl_vector_of {};
-
 template <class T>
 struct __msl_is_bool_vector {
   static constexpr __constant bool value = false;
 };
+
+// vec<T, N> for a T that may be bool, where it need not be deduced.
+template <class T, int N>
+struct __msl_vector_type {
+  using type = vec<T, N>;
+};
+template <int N>
+struct __msl_vector_type<bool, N> {
+  using type = __msl_bool_vector<N>;
+};
+template <class T, int N>
+using __msl_any_vector = typename __msl_vector_type<T, N>::type;
+
 template <int N>
 struct __msl_is_bool_vector<__msl_bool_vector<N>> {
   static constexpr __constant bool value = true;
@@ -108,11 +121,6 @@ struct __msl_left {
   T value;
 };
 
-template <class A, class B>
-struct __msl_wider {
-  using type = A;
-};
-
 #define MSL_COMPARISON(OP)                                                                 \
   template <class A>                                                                       \
   MSL_INLINE constexpr __msl_left<A> operator OP(A a, __msl_infix) {                       \
@@ -168,6 +176,121 @@ MSL_ARITHMETIC(^)
 MSL_ARITHMETIC(<<)
 MSL_ARITHMETIC(>>)
 #undef MSL_ARITHMETIC
+
+#define MSL_LOGICAL(OP)                                              \
+  template <class A>                                                 \
+  MSL_INLINE constexpr __msl_left<A> operator OP(A a, __msl_infix) { \
+    return {a};                                                      \
+  }                                                                  \
+  template <class A, class B>                                        \
+  MSL_INLINE constexpr auto operator OP(__msl_left<A> a, B b) {      \
+    if constexpr (__msl_vector_traits<A>::size > 0)                  \
+      return __msl_as_bool(a.value) OP __msl_as_bool(b);             \
+    else                                                             \
+      return a.value OP b;                                           \
+  }
+template <class T>
+MSL_INLINE constexpr auto __msl_as_bool(T x) {
+  return __msl_cast<__msl_bool_vector<__msl_vector_traits<T>::size>>(x);
+}
+MSL_LOGICAL(&&)
+MSL_LOGICAL(||)
+#undef MSL_LOGICAL
+
+/// !x of a vector: __msl_not()->*x.
+struct __msl_not {
+  template <class T>
+  MSL_INLINE constexpr auto operator->*(T x) const {
+    if constexpr (__msl_vector_traits<T>::size > 0)
+      return !__msl_as_bool(x);
+    else
+      return !x;
+  }
+};
+
+/// `a += b` becomes `a += __msl_operand() = b`, which ends in one of the operators below.
+template <class T>
+struct __msl_right {
+  T value;
+};
+struct __msl_operand {
+  template <class T>
+  MSL_INLINE constexpr __msl_right<T> operator=(T x) const {
+    return {x};
+  }
+};
+#define MSL_COMPOUND_IN(SPACE, OP)                                                 \
+  template <class A, class B>                                                      \
+  MSL_INLINE constexpr SPACE A& operator OP##=(SPACE A& a, __msl_right<B> b) {     \
+    if constexpr (__msl_vector_traits<A>::size > 0 && __msl_vector_traits<B>::size == 0) \
+      a = a OP __msl_cast<A>(b.value);                                             \
+    else if constexpr (__is_class(A))                                              \
+      a OP##= b.value;                                                             \
+    else                                                                           \
+      a = a OP b.value;                                                            \
+    return a;                                                                      \
+  }
+#define MSL_COMPOUND(OP) \
+  MSL_COMPOUND_IN(__private, OP) MSL_COMPOUND_IN(__global, OP) MSL_COMPOUND_IN(__local, OP)
+MSL_COMPOUND(+)
+MSL_COMPOUND(-)
+MSL_COMPOUND(*)
+MSL_COMPOUND(/)
+MSL_COMPOUND(%)
+MSL_COMPOUND(&)
+MSL_COMPOUND(|)
+MSL_COMPOUND(^)
+MSL_COMPOUND(<<)
+MSL_COMPOUND(>>)
+#undef MSL_COMPOUND
+#undef MSL_COMPOUND_IN
+
+/// `f({a, b})` where f wants a vector: an object that becomes what f wants.
+template <class... T>
+struct __msl_items;
+template <class A, class B>
+struct __msl_items<A, B> {
+  A a;
+  B b;
+  template <class T>
+  MSL_INLINE constexpr operator T() const {
+    if constexpr (__msl_vector_traits<T>::size > 0)
+      return __msl_vector<T>(a, b);
+    else
+      return T{a, b};
+  }
+};
+template <class A, class B, class C>
+struct __msl_items<A, B, C> {
+  A a;
+  B b;
+  C c;
+  template <class T>
+  MSL_INLINE constexpr operator T() const {
+    if constexpr (__msl_vector_traits<T>::size > 0)
+      return __msl_vector<T>(a, b, c);
+    else
+      return T{a, b, c};
+  }
+};
+template <class A, class B, class C, class D>
+struct __msl_items<A, B, C, D> {
+  A a;
+  B b;
+  C c;
+  D d;
+  template <class T>
+  MSL_INLINE constexpr operator T() const {
+    if constexpr (__msl_vector_traits<T>::size > 0)
+      return __msl_vector<T>(a, b, c, d);
+    else
+      return T{a, b, c, d};
+  }
+};
+template <class... T>
+MSL_INLINE constexpr __msl_items<T...> __msl_list(T... items) {
+  return {items...};
+}
 
 /// `c ? a : b` of class objects in different address spaces: `c ? __msl_arm() = a : __msl_arm() = b`.
 struct __msl_arm {
