@@ -101,8 +101,8 @@ class _Binder:
         """Numbers, and lists of numbers, in the argument's type."""
         if self._scalar is None:
             fields = ", ".join(field.name for field in self._argument.fields)
-            wanted = f"a mapping of its members ({fields})" if fields else "bytes"
-            self._fail(f"a {type(value).__name__}", f"pass {wanted}")
+            wanted = f"a mapping of its members ({fields})" if fields else "an array with elements of its size"
+            self._fail(f"a {type(value).__name__}", f"pass bytes or {wanted}")
         if not isinstance(value, bool | int | float | Sequence) or isinstance(value, str):
             self._fail(f"a {type(value).__name__}", "pass an array, bytes or numbers")
         return self._numbers(value, self._scalar, "")
@@ -154,7 +154,7 @@ class _Binder:
     def _struct(self, value: Mapping[Any, object]) -> np.ndarray[Any, Any]:
         argument = self._argument
         if not argument.fields:
-            self._fail("a mapping", "pass an array, bytes or numbers")
+            self._fail("a mapping, but its members are not known", "pass bytes, or an array with elements of its size")
         target = np.zeros(argument.type_size, np.uint8)
         self._fill(target, argument.fields, value, "")
         return target

@@ -157,6 +157,8 @@ class Kernel:
             length = 0
         if length <= 0 or length % _THREADGROUP_STEP:
             self._fail(f"{argument.title} = {value!r:.60}", f"a length in bytes, a multiple of {_THREADGROUP_STEP}")
+        if length < argument.required_bytes:
+            self._fail(f"{argument.title} = {length}", f"one {argument.type_name} has {argument.required_bytes} bytes")
         return length
 
     def _check_memory(self, lengths: Sequence[tuple[int, int]]) -> None:
