@@ -26,9 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import mlx_wheel
 
-from isometal.soft import bitcode
 from isometal.soft.compiler import Air, compile_kernel
-from isometal.soft.errors import MetallibError, SoftDeviceError
+from isometal.soft.errors import SoftDeviceError
 from isometal.soft.metallib import Metallib
 from isometal.soft.msl_types import data_type_name
 
@@ -88,12 +87,8 @@ def choices(library: Metallib, name: str) -> list[dict[int, bool | int]]:
 
 def compile_one(library: Metallib, name: str) -> Iterator[Outcome]:
     """Compiles a kernel with each of its choices."""
-
-    def fault(reason: str) -> MetallibError:
-        return bitcode.fault(library, name, reason)
-
     for number, constants in enumerate(choices(library, name)):
-        air = Air(library.bitcode(name), library.functions[name].hash, fault)
+        air = Air.of_bitcode(library, name)
         start = time.perf_counter()
         try:
             code, error = compile_kernel(air, name, constants).code, ""

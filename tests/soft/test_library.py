@@ -205,6 +205,40 @@ def test_the_cache_serves_another_library_without_a_compiler(monkeypatch):
     assert x.tolist() == [2.0] * 100 + [1.0] * 100
 
 
+def test_source_from_a_warm_cache_needs_neither_optimiser_nor_compiler(monkeypatch):
+    from isometal.soft.msl import driver
+
+    given = {"factor": 2, "shift": (0, 0)}
+    before = soft.Library.from_source(SCALE).kernel("scale", given).reflection
+    again = soft.Library.from_source(SCALE)
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise AssertionError("it was compiled again")
+
+    monkeypatch.setattr(isolated, "call", refuse)
+    monkeypatch.setattr(driver, "optimize", refuse)
+    assert again.kernel("scale", given).reflection == before
+
+
+def test_what_source_becomes_depends_on_all_that_it_is_made_of(tmp_path):
+    header = tmp_path / "value.h"
+    source = '#include "value.h"\nkernel void k(device float* x [[buffer(0)]]) { x[0] = VALUE MORE; }'
+
+    def result(value: str, more: str, fast_math: bool) -> float:
+        header.write_text(f"#define VALUE {value}\n")
+        library = soft.Library.from_source(
+            source, macros=[f"MORE={more}"], include_dirs=[tmp_path], fast_math=fast_math
+        )
+        x = np.zeros(1, np.float32)
+        kernel = library.kernel("k")
+        kernel(x, grid=1)
+        assert kernel.reflection.fast_math == fast_math
+        return float(x[0])
+
+    assert [result("1", "", False), result("2", "", False), result("2", "+1", False)] == [1, 2, 3]
+    assert [result("2", "+1", True), result("1", "", False)] == [3, 1]
+
+
 @pytest.mark.parametrize("change", ["observed", "compiler", "target"])
 def test_what_decides_the_code_is_in_the_key(monkeypatch, change):
     soft.Library.from_metallib(metallib()).kernel("double_all")

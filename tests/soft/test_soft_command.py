@@ -68,7 +68,7 @@ def test_the_device_says_that_it_is_software():
     assert re.fullmatch(r"device    isometal software Metal device \(CPU .+\)", lines[0])
     assert re.fullmatch(r"threads   \d+", lines[1])
     assert re.fullmatch(r"compiler  llvmlite [\d.]+, LLVM [\d.]+", lines[2])
-    assert lines[3].startswith("cache     0 compiled kernels, 0.0 of at most 1024 MiB, ")
+    assert lines[3].startswith("cache     0 entries, 0.0 of at most 1024 MiB, ")
 
 
 def test_help_has_examples_and_exit_codes():
@@ -202,8 +202,8 @@ def test_cache_says_what_is_kept_and_clears_it(tmp_path):
     found = json.loads(good("cache", "--json"))
     assert (found["entries"], found["folder"], found["removed"]) == (1, str(tmp_path / "cache" / "kernels"), None)
     assert 0 < found["bytes"] < found["limit"]
-    assert good("cache").startswith("1 compiled kernels, 0.0 of at most 1024 MiB\n")
-    assert good("cache", "--clear").startswith("Removed 1 compiled kernels from ")
+    assert good("cache").startswith("1 entries, 0.0 of at most 1024 MiB\n")
+    assert good("cache", "--clear").startswith("Removed 1 entries from ")
     assert json.loads(good("cache", "--clear", "--json"))["removed"] == 0
 
 

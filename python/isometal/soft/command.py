@@ -221,12 +221,12 @@ def cache(*, clear: bool, as_json: bool) -> str:
         facts = {"folder": str(found.folder), "entries": found.entries, "bytes": found.size, "limit": found.limit}
         return _json({**facts, "removed": removed})
     if removed is not None:
-        return f"Removed {removed} compiled kernels from {found.folder}.\n"
+        return f"Removed {removed} entries from {found.folder}.\n"
     return f"{_cache_line(found.entries, found.size, found.limit)}\n  {found.folder}\n"
 
 
 def _cache_line(entries: int, size: int, limit: int) -> str:
-    return f"{entries} compiled kernels, {size / 2**20:.1f} of at most {limit / 2**20:.0f} MiB"
+    return f"{entries} entries, {size / 2**20:.1f} of at most {limit / 2**20:.0f} MiB"
 
 
 def _json(answer: object) -> str:

@@ -21,6 +21,7 @@ from isometal.soft.errors import LoweringError, SoftDeviceError
 from isometal.soft.lower import llvm
 from isometal.soft.lower.constants import ConstantValue
 from isometal.soft.lower.observe import Access
+from isometal.soft.metallib import Metallib
 from isometal.soft.reflection import KernelReflection, Site
 
 __all__ = ["Air", "Compiled", "compile_kernel", "reflect_kernel"]
@@ -33,26 +34,36 @@ _SOURCES = ("ir", "lower", "bitcode.py", "compiler.py", "conditions.py", "metada
 
 @dataclass(frozen=True)
 class Air:
-    """A module in AIR.
+    """A module in AIR, which need not be made before something is missing from the cache.
 
     Attributes:
-        data: bitcode, or text in UTF-8.
-        digest: SHA-256 of the data.
+        digest: a SHA-256 that the data follows from: its own, or that of what it is made from.
+        read: gives the data: bitcode, or text in UTF-8.
         fault: makes the error for data that LLVM cannot read, from a reason.
     """
 
-    data: bytes
     digest: bytes
+    read: Callable[[], bytes]
     fault: Callable[[str], SoftDeviceError]
 
     @classmethod
-    def of_text(cls, text: str) -> Air:
-        data = text.encode()
+    def of_bitcode(cls, library: Metallib, name: str) -> Air:
+        """Of a function of a metallib, whose hash is verified now. Raises KeyError, MetallibError."""
+        data = library.bitcode(name)
+
+        def fault(reason: str) -> SoftDeviceError:
+            return bitcode.fault(library, name, reason)
+
+        return cls(library.functions[name].hash, lambda: data, fault)
+
+    @classmethod
+    def of_text(cls, read: Callable[[], str], digest: bytes) -> Air:
+        """Of AIR as text."""
 
         def fault(reason: str) -> SoftDeviceError:
             return LoweringError(f"[soft] LLVM cannot read the AIR: {reason}.")
 
-        return cls(data, hashlib.sha256(data).digest(), fault)
+        return cls(digest, lambda: read().encode(), fault)
 
 
 @dataclass(frozen=True)
@@ -98,10 +109,16 @@ def compile_kernel(
     return Compiled(entry.data, KernelReflection.from_json(entry.facts["reflection"]), accesses)
 
 
-def reflect_kernel(air: Air, kernel: str) -> KernelReflection:
+def reflect_kernel(air: Air, kernel: str, cache: Cache | None = None) -> KernelReflection:
     """What a kernel says about itself before it is compiled. Raises LoweringError, MetallibError."""
-    facts, _ = _call("reflect", air, kernel, {"kernel": kernel}, _REFLECT_SECONDS)
-    return KernelReflection.from_json(facts["reflection"])
+    key = key_of("reflection", air.digest, kernel, compiler_version()) if cache else ""
+    entry = cache.get(key) if cache else None
+    if entry is None:
+        facts, _ = _call("reflect", air, kernel, {"kernel": kernel}, _REFLECT_SECONDS)
+        entry = Entry(facts, b"")
+        if cache:
+            cache.put(key, entry)
+    return KernelReflection.from_json(entry.facts["reflection"])
 
 
 @functools.cache
@@ -127,7 +144,7 @@ def _call(
 ) -> tuple[dict[str, Any], bytes]:
     """Calls one of the functions below in a worker; its errors become those of this process."""
     try:
-        return isolated.call(f"{__name__}:{operation}", request, air.data, seconds=seconds)
+        return isolated.call(f"{__name__}:{operation}", request, air.read(), seconds=seconds)
     except isolated.WorkerError as error:
         if error.kind == bitcode.BitcodeError.__name__:
             raise air.fault(str(error)) from error

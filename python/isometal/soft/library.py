@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import hashlib
+import importlib.metadata
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,13 +13,13 @@ from pathlib import Path
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from isometal.soft import bitcode, native
-from isometal.soft.cache import Cache
+from isometal.soft import native
+from isometal.soft.cache import Cache, key_of
 from isometal.soft.compiler import Air, compile_kernel, reflect_kernel
 from isometal.soft.constants import Given, constant_values
-from isometal.soft.errors import FunctionError, MetallibError, SoftDeviceError
+from isometal.soft.errors import FunctionError, SoftDeviceError
 from isometal.soft.kernel import Kernel
-from isometal.soft.metadata import kernel_names, reflect
+from isometal.soft.metadata import kernel_names
 from isometal.soft.metallib import METALLIB_MAGICS, Metallib
 from isometal.soft.msl_types import data_type_name
 from isometal.soft.reflection import FunctionConstant, KernelReflection
@@ -32,7 +35,7 @@ class _Source(Protocol):
 
     def air(self, kernel: str) -> Air: ...
 
-    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]: ...
+    def constants(self, kernel: str, cache: Cache | None) -> tuple[FunctionConstant, ...]: ...
 
     def close(self) -> None: ...
 
@@ -102,12 +105,13 @@ class Library:
             fast_math=fast_math,
             language_version=language_version,
         )
-        return cls(_FromText(origin, compiled.kernels, compiled.air), Cache())
+        identity = key_of("source", compiled.identity, _front_end_version())
+        return cls(_FromText(origin, compiled.kernels, compiled.air, identity), Cache())
 
     @classmethod
     def from_air(cls, text: str, *, origin: str = "AIR") -> Library:
         """Takes a module in AIR, as LLVM's text. Raises LoweringError where it has no kernels."""
-        return cls(_FromText(origin, kernel_names(text), lambda kernel: text), Cache())
+        return cls(_FromText(origin, kernel_names(text), lambda kernel: text, key_of("text", text)), Cache())
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Library:
@@ -133,12 +137,12 @@ class Library:
         Raises FunctionError where there is none of that name, MetallibError or LoweringError where its AIR is damaged.
         """
         self._check(name)
-        return reflect_kernel(self._source.air(name), name)
+        return reflect_kernel(self._source.air(name), name, self._cache)
 
     def constants(self, name: str) -> tuple[FunctionConstant, ...]:
         """The function constants of a kernel. Raises FunctionError, MetallibError."""
         self._check(name)
-        return self._source.constants(name)
+        return self._source.constants(name, self._cache)
 
     def kernel(
         self, name: str, constants: Mapping[int | str, Given] | None = None, *, observed: bool = False
@@ -188,12 +192,9 @@ class _FromMetallib:
         self._library = library
 
     def air(self, kernel: str) -> Air:
-        def fault(reason: str) -> MetallibError:
-            return bitcode.fault(self._library, kernel, reason)
+        return Air.of_bitcode(self._library, kernel)
 
-        return Air(self._library.bitcode(kernel), self._library.functions[kernel].hash, fault)
-
-    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]:
+    def constants(self, kernel: str, cache: Cache | None) -> tuple[FunctionConstant, ...]:
         try:
             return tuple(
                 FunctionConstant(constant.name, data_type_name(constant.data_type), constant.index)
@@ -209,21 +210,36 @@ class _FromMetallib:
 
 
 class _FromText:
-    """Kernels whose AIR is text."""
+    """Kernels whose AIR is text, made when it is asked for. `identity` is what the text follows from."""
 
-    def __init__(self, origin: str, kernels: Iterable[str], air: Callable[[str], str]) -> None:
+    def __init__(self, origin: str, kernels: Iterable[str], air: Callable[[str], str], identity: str) -> None:
         self.origin = origin
         self.kernels = tuple(kernels)
         self._air = air
+        self._identity = identity
 
     def air(self, kernel: str) -> Air:
-        return Air.of_text(self._air(kernel))
+        digest = bytes.fromhex(key_of("AIR", self._identity, kernel))
+        return Air.of_text(lambda: self._air(kernel), digest)
 
-    def constants(self, kernel: str) -> tuple[FunctionConstant, ...]:
-        return reflect(self._air(kernel), kernel).constants
+    def constants(self, kernel: str, cache: Cache | None) -> tuple[FunctionConstant, ...]:
+        return reflect_kernel(self.air(kernel), kernel, cache).constants
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+@functools.cache
+def _front_end_version() -> str:
+    """Changes with the front end, its headers and its clang."""
+    from isometal.soft import msl
+
+    digest = hashlib.sha256(importlib.metadata.version("ziglang").encode())
+    folder = Path(msl.__path__[0])
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(f"\0{file.relative_to(folder)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _text_of(path: str | os.PathLike[str]) -> str:

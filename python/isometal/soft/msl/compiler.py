@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -44,13 +45,20 @@ class _Kernel:
 
 
 class AirLibrary:
-    """Kernels compiled from one source. Each kernel's AIR is optimised when first asked for."""
+    """Kernels compiled from one source. Each kernel's AIR is optimised when first asked for.
+
+    Attributes:
+        name: of the source.
+        identity: changes with the source, whatever it includes, and with the options: what AIR follows from, besides
+            this front end and its compiler.
+    """
 
     def __init__(
         self, name: str, module: ModuleText, rewritten: Rewritten, described: Described, kernels: dict[str, _Kernel],
-        options: AirOptions,
+        options: AirOptions, identity: str,
     ) -> None:  # fmt: skip
         self.name = name
+        self.identity = identity
         self._module = module
         self._variables = rewritten.threadgroup_variables
         self._constants = _named_constants(rewritten, described)
@@ -166,7 +174,10 @@ class _Compilation:
         if problems:
             raise RejectedSource(problems)
         options = AirOptions(self.fast_math, self.language_version)
-        return AirLibrary(self.name, module, rewritten, described, kernels, options)
+        hosts = [(i.number, i.host_name) for i in rewritten.instantiations]
+        facts = repr((rewritten.rendered.text, hosts, self.stdlib, self.fast_math, self.language_version))
+        identity = hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
+        return AirLibrary(self.name, module, rewritten, described, kernels, options, identity)
 
     def located(self, diagnostic: Diagnostic) -> Diagnostic:
         """The diagnostic with its column counted in the user's line."""
