@@ -131,7 +131,8 @@ def check_fma(declaration: str, spelling: str, options: Options) -> None:
     near = [floats(element, 600, 20 + i, -4.0, 4.0) for i in range(3)]
     arguments = [np.concatenate([a, b]) for a, b in zip(near, _triples(element, 600), strict=True)]
     # Products that all but cancel with the addend, and addends next to halfway between two results.
-    product = (arguments[0].astype(np.float64) * arguments[1].astype(np.float64)).astype(DTYPES[element])
+    with np.errstate(all="ignore"):
+        product = (arguments[0].astype(np.float64) * arguments[1].astype(np.float64)).astype(DTYPES[element])
     addends = flush(np.concatenate([arguments[2], -product]), element)
     arguments = [*(np.concatenate([a, a]) for a in arguments[:2]), addends]
     shapes = [shaped(a, count) for a in arguments]

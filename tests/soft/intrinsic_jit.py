@@ -103,6 +103,11 @@ def memory_type(shape: Shape) -> str:
     return shape.with_element("i8").text if shape.element == "i1" else shape.text
 
 
+def _alignment(shape: Shape) -> int:
+    """NumPy aligns arrays for their elements, not for vectors of them."""
+    return max(shape.bits // 8, 1)
+
+
 def _argument_loads(count: int) -> list[str]:
     lines = []
     for i in range(count):
@@ -128,7 +133,7 @@ def _loop(declaration: str) -> str:
         if shape is None:
             values.append(f"ptr %at{i}")
             continue
-        lines.append(f"%m{i} = load {memory_type(shape)}, ptr %at{i}")
+        lines.append(f"%m{i} = load {memory_type(shape)}, ptr %at{i}, align {_alignment(shape)}")
         if shape.element == "i1":
             lines.append(f"%v{i} = icmp ne {memory_type(shape)} %m{i}, zeroinitializer")
         values.append(f"{shape.text} %{'v' if shape.element == 'i1' else 'm'}{i}")
@@ -142,7 +147,7 @@ def _loop(declaration: str) -> str:
             lines.append(f"%w = zext {result.text} %r to {memory_type(result)}")
             name = "%w"
         lines.append(f"%to = getelementptr {memory_type(result)}, ptr %p1, i64 %i")
-        lines.append(f"store {memory_type(result)} {name}, ptr %to")
+        lines.append(f"store {memory_type(result)} {name}, ptr %to, align {_alignment(result)}")
     lines += ["%next = add i64 %i, 1", "%more = icmp slt i64 %next, %n", "br i1 %more, label %loop, label %done"]
     return "\n".join([*lines, "done:", "ret void", "}"])
 

@@ -17,6 +17,7 @@ from isometal.soft.ir import parse_instruction
 from isometal.soft.lower import llvm
 from isometal.soft.lower.intrinsics import Features, definition, legalise, rendezvous, support
 from isometal.soft.lower.intrinsics.features import MODERN
+from isometal.soft.lower.kernel import lower_kernel
 
 DECLARATIONS = (Path(__file__).parent / "data" / "air_intrinsics.txt").read_text().splitlines()
 X86 = "x86_64-unknown-linux-gnu"
@@ -297,6 +298,48 @@ done:
 ret void
 }}
 """
+
+
+_KERNEL = """
+define void @short(ptr addrspace(1) %x, ptr addrspace(1) %y, i32 %i) {
+  %at = zext i32 %i to i64
+  %px = getelementptr bfloat, ptr addrspace(1) %x, i64 %at
+  %a = load bfloat, ptr addrspace(1) %px, align 2
+  %wide = fpext bfloat %a to float
+  %floor = call float @air.floor.f32(float %wide)
+  %narrow = fptrunc float %floor to bfloat
+  %sum = fadd bfloat %narrow, %a
+  %half = call half @air.convert.f.f16.f.bf16(bfloat %sum)
+  %more = fmul half %half, 0xH4000
+  %all = call half @air.simd_sum.f16(half %more)
+  %py = getelementptr half, ptr addrspace(1) %y, i64 %at
+  store half %all, ptr addrspace(1) %py, align 2
+  ret void
+}
+declare float @air.floor.f32(float)
+declare half @air.convert.f.f16.f.bf16(bfloat)
+declare half @air.simd_sum.f16(half)
+!air.kernel = !{!0}
+!0 = !{ptr @short, !1, !2}
+!1 = !{}
+!2 = !{!3, !4, !5}
+!3 = !{i32 0, !"air.buffer", !"air.location_index", i32 0, i32 1, !"air.read", !"air.address_space", i32 1}
+!4 = !{i32 1, !"air.buffer", !"air.location_index", i32 1, i32 1, !"air.read_write", !"air.address_space", i32 1}
+!5 = !{i32 2, !"air.thread_position_in_grid", !"air.arg_type_name", !"uint", !"air.arg_name", !"i"}
+!air.compile_options = !{!6}
+!6 = !{!"air.compile.denorms_disable"}
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_kernels_call_no_library(target: str) -> None:
+    machine, features = TARGETS[target]
+    lowered = lower_kernel(_KERNEL, "short", target=machine)
+    assert undefined_symbols(lowered.ir, machine) <= {"memset", "memcpy"}
+    assert ("@__truncsfbf2" in lowered.ir) == (not features.complete)
+    # What was legalised does not need the functions that are there for what was not.
+    assert not re.search(r"call \w+ @__", lowered.ir)
+    assert "fadd bfloat" not in lowered.ir or features.bfloat_conversion
 
 
 @pytest.mark.parametrize("declaration", [d for d in DECLARATIONS if find_check(d) is not None][::9], ids=name_of)

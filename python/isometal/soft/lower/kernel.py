@@ -79,7 +79,8 @@ def lower_kernel(
     plan = Plan(graph, prepared.function.parameters, prepared.sources, places)
     regions = [write_region(plan, site) for site in graph.sites]
     flags = (abi.FLUSH_DENORMALS if prepared.flush_denormals else 0) | (abi.OBSERVED if observed else 0)
-    text = _module_text(prepared, graph, plan, regions, threadgroup_bytes, flags, set(offsets))
+    features = intrinsics.Features.of(chosen.triple, chosen.features)
+    text = _module_text(prepared, graph, plan, regions, threadgroup_bytes, flags, set(offsets), features)
     return Lowered(
         ir=text,
         sites=tuple(SiteDescription(site.kind, site.describe()) for site in graph.sites),
@@ -97,6 +98,7 @@ def _module_text(
     threadgroup_bytes: int,
     flags: int,
     symbols: set[str],
+    features: intrinsics.Features,
 ) -> str:
     module = prepared.module
     module.functions = {}
@@ -107,7 +109,7 @@ def _module_text(
     needs: dict[str, str] = {}
     functions = [region.text for region in regions]
     for site in graph.sites[1:]:
-        text = _operation(site, plan, operations, needs)
+        text = _operation(site, plan, operations, needs, features)
         if text:
             functions.append(text)
     calls = Counter(call.callee[1:].strip('"') for site in graph.sites for call in site.calls)
@@ -120,18 +122,22 @@ def _module_text(
         functions += [_observer(OBSERVE_LOAD, "load"), _observer(OBSERVE_STORE, "store")]
     for name, need in needs.items():
         module.declarations.setdefault(name, need)
+    if not features.complete:
+        functions.append(intrinsics.support())
     table = _table(graph, plan, regions, threadgroup_bytes, flags)
     return "\n".join([str(module), *operations.values(), *functions, table])
 
 
-def _operation(site: Site, plan: Plan, operations: dict[str, str], needs: dict[str, str]) -> str:
+def _operation(
+    site: Site, plan: Plan, operations: dict[str, str], needs: dict[str, str], features: intrinsics.Features
+) -> str:
     """The function of what lanes do together at a site, "" where they only wait."""
     lines: list[str] = []
     for index, call in enumerate(site.calls):
         if "barrier" in call.callee:
             continue
         name = call.callee[1:].strip('"')
-        found = intrinsics.rendezvous(name)
+        found = intrinsics.rendezvous(name, features)
         assert found is not None
         operations[name] = found.text
         for helper in sorted(found.helpers):
@@ -150,7 +156,8 @@ def _operation(site: Site, plan: Plan, operations: dict[str, str], needs: dict[s
         return ""
     return "\n".join(
         [
-            f"define internal void @operation.{site.number}(ptr noalias %frame, i32 %mask) nounwind {{",
+            f"define internal void @operation.{site.number}(ptr noalias %frame, i32 %mask) nounwind "
+            f"{intrinsics.ANY_SUBNORMALS} {{",
             *lines,
             "ret void",
             "}",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from isometal.soft.errors import LoweringError
-from isometal.soft.ir import Function, IrError, Module, parse_module
+from isometal.soft.ir import Function, Instruction, IrError, Module, parse_instruction, parse_module
 from isometal.soft.ir.lexer import tokenize
 from isometal.soft.lower import builtins, intrinsics, llvm
 from isometal.soft.lower.builtins import Source
@@ -71,7 +71,9 @@ def prepare(
     accesses = observe_accesses(module) if observed else []
     variables = flatten(module)
     _localise(module, symbol)
-    helpers = _define_intrinsics(module, kernel)
+    features = intrinsics.Features.of(target.triple, target.features)
+    _legalise(module, features)
+    helpers = _define_intrinsics(module, kernel, features)
     module.header = [f'target triple = "{target.triple}"', f'target datalayout = "{target.data_layout}"']
     text = str(module) + helpers
     compiled = llvm.parse(text)
@@ -95,6 +97,7 @@ def _localise(module: Module, symbol: str) -> None:
     """Everything but the kernel becomes internal and is inlined; metadata that only AIR's readers need goes."""
     for name, function in module.functions.items():
         attributes = [t for t in function.suffix if t not in ("alwaysinline", "noinline", "optnone", "comdat")]
+        attributes.append(intrinsics.ANY_SUBNORMALS)
         if name == symbol:
             function.prefix = []
             function.suffix = attributes
@@ -117,7 +120,24 @@ def _without_linkage(prefix: list[str]) -> list[str]:
     return [token for token in prefix if token not in linkages | {"local_unnamed_addr", "unnamed_addr"}]
 
 
-def _define_intrinsics(module: Module, kernel: str) -> str:
+def _legalise(module: Module, features: intrinsics.Features) -> None:
+    """Replace what the target has no instructions for, in place."""
+    for function in module.functions.values():
+        for block in function.blocks:
+            instructions: list[Instruction] = []
+            for instruction in block.instructions:
+                found = intrinsics.legalise(instruction, features)
+                if found is None:
+                    instructions.append(instruction)
+                    continue
+                instructions += [parse_instruction(line) for line in found.lines]
+                for declaration in found.declarations:
+                    name = next(token for token in tokenize(declaration) if token[0] == "@")
+                    module.declarations.setdefault(name, declaration)
+            block.instructions = instructions
+
+
+def _define_intrinsics(module: Module, kernel: str, features: intrinsics.Features) -> str:
     """Definitions of the intrinsics that the module declares, as text to append."""
     texts: dict[str, None] = {}
     needs: dict[str, None] = {}
@@ -128,7 +148,7 @@ def _define_intrinsics(module: Module, kernel: str) -> str:
             # Whatever the module says of it: LLVM must neither duplicate nor merge it, nor make it depend on more.
             module.declarations[name] = f"{_ATTRIBUTE_GROUP.sub('', declaration)} convergent nounwind"
             continue
-        definition = intrinsics.definition(declaration)
+        definition = intrinsics.definition(declaration, features)
         if definition is None:
             raise LoweringError(f"[soft] kernel {kernel!r} calls {name[1:]!r}, an intrinsic that is not known.")
         del module.declarations[name]

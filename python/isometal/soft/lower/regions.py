@@ -13,6 +13,7 @@ from isometal.soft.lower import builtins
 from isometal.soft.lower.abi import FINISHED, LANES, SEVERAL
 from isometal.soft.lower.builtins import INDEX, LANE_VALUE, SPAN_FIELD, THREAD
 from isometal.soft.lower.frame import Column
+from isometal.soft.lower.intrinsics import ANY_SUBNORMALS
 from isometal.soft.lower.observe import OBSERVE_LOAD, OBSERVE_STORE
 from isometal.soft.lower.plan import Plan
 from isometal.soft.lower.rematerialise import closure
@@ -76,7 +77,7 @@ class _Writer:
             code += self._piece(piece)
         lines = [
             f"define internal void @region.{self.site.number}(ptr noalias %$threadgroup, ptr noalias %$span, "
-            "ptr noalias %$frame, ptr noalias %$next) nounwind {",
+            f"ptr noalias %$frame, ptr noalias %$next) nounwind {ANY_SUBNORMALS} {{",
             "$region$head:",
             *head,
             "br label %$region$lane",

@@ -78,10 +78,20 @@ Rendezvous: `rendezvous(name)`, one per simdgroup
 Of function constants, `air.is_function_constant_defined` and `air.function_constant_predicate` are the lowering's.
 """
 
-from isometal.soft.lower.intrinsics.definition import Definition
+from isometal.soft.lower.intrinsics.definition import ANY_SUBNORMALS, Definition
 from isometal.soft.lower.intrinsics.features import Features
 from isometal.soft.lower.intrinsics.legalise import Legalised, legalise, support
 from isometal.soft.lower.intrinsics.lookup import definition
 from isometal.soft.lower.intrinsics.rendezvous import Rendezvous, rendezvous
 
-__all__ = ["Definition", "Features", "Legalised", "Rendezvous", "definition", "legalise", "rendezvous", "support"]
+__all__ = [
+    "ANY_SUBNORMALS",
+    "Definition",
+    "Features",
+    "Legalised",
+    "Rendezvous",
+    "definition",
+    "legalise",
+    "rendezvous",
+    "support",
+]

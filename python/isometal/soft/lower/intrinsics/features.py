@@ -19,6 +19,11 @@ class Features:
     half_conversion: bool = True
     bfloat_conversion: bool = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether no conversion is missing."""
+        return self.half_conversion and self.bfloat_conversion
+
     @staticmethod
     def of(triple: str, features: str) -> Features:
         """Features of a target.

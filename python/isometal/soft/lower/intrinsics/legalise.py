@@ -59,7 +59,7 @@ def legalise(instruction: Instruction, features: Features) -> Legalised | None:
         return _comparison(instruction, features)
     if instruction.opcode in ("fptrunc", "fpext", *_FROM_INTEGER, *_TO_INTEGER):
         return _conversion(instruction, features)
-    if instruction.callee.startswith("@llvm.fmuladd."):
+    if instruction.opcode == "call" and instruction.callee.startswith("@llvm.fmuladd."):
         return _multiply_add(instruction, features)
     return None
 
