@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "soft/executor.h"
+#include "soft/service_binding.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -230,6 +231,7 @@ void bind(nb::module_& m) {
         "OS threads of a dispatch that does not say: ISOMETAL_SOFT_THREADS, or the processors of this "
         "process.\n\n"
         "SoftDeviceError where the variable is no number from 1 to 1024.");
+  bind_service(m);
 }
 
 }  // namespace isometal::soft

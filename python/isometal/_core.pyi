@@ -142,3 +142,13 @@ def soft_default_threads() -> int:
 
     SoftDeviceError where the variable is no number from 1 to 1024.
     """
+
+def soft_set_compile_service(service: object | None) -> None:
+    """
+    Makes an isometal.soft.service.Service the one that the C++ device compiles kernels with; None removes it.
+    """
+
+def soft_probe_compile_service(metallib: bytes, function: str, constants: dict[int, tuple[str, bytes]]) -> dict[str, Any]:
+    """
+    For tests: what the C++ device gets when it opens a library and compiles a function.
+    """
