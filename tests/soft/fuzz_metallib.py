@@ -23,7 +23,8 @@ import llvmlite.binding as llvm
 from containers import Kernel, build, small
 
 from isometal.soft.bitcode import disassemble
-from isometal.soft.errors import MetallibError
+from isometal.soft.errors import MetallibError, SoftDeviceError
+from isometal.soft.library import Library
 from isometal.soft.metallib import Metallib
 
 _INTERESTING = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
@@ -180,10 +181,25 @@ def fuzz_bitcode(rounds: int, random: randomness.Random, seeds: Sequence[bytes] 
     return counts
 
 
+def fuzz_compile(rounds: int, random: randomness.Random, seeds: Sequence[bytes] = ()) -> Counter[str]:
+    """As `fuzz_bitcode`, but what can be read is compiled too, and loaded; counts of the exceptions' names and `ok`."""
+    seeds = [*seeds, air_bitcode()]
+    counts: Counter[str] = Counter()
+    for _ in range(rounds):
+        library = Library.from_metallib(build([Kernel("double_all", damage(random.choice(seeds), random))]))
+        try:
+            library.kernel("double_all")
+            counts["ok"] += 1
+        except SoftDeviceError as error:
+            counts[type(error).__name__] += 1
+    return counts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--containers", type=int, default=100_000)
     parser.add_argument("--bitcode", type=int, default=10_000)
+    parser.add_argument("--compile", type=int, default=1000)
     parser.add_argument("--apple", action="store_true", help="damage bitcode of Apple's too, from the mlx-metal wheel")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -194,6 +210,9 @@ def main() -> None:
     start = time.perf_counter()
     counts = fuzz_bitcode(arguments.bitcode, random, _apples() if arguments.apple else ())
     print(f"bitcode: {dict(counts)} in {time.perf_counter() - start:.0f} s", flush=True)
+    start = time.perf_counter()
+    counts = fuzz_compile(arguments.compile, random)
+    print(f"compile: {dict(counts)} in {time.perf_counter() - start:.0f} s", flush=True)
 
 
 def _apples() -> list[bytes]:

@@ -159,3 +159,11 @@ def test_workers_end_with_their_parent():
             return
         time.sleep(0.05)
     pytest.fail(f"worker {worker} is still there")
+
+
+def test_damaged_bitcode_that_can_be_read_compiles_or_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOMETAL_CACHE_DIR", str(tmp_path))
+    counts = fuzz_metallib.fuzz_compile(rounds=150, random=random.Random(6))
+    assert set(counts) <= {"ok", "MetallibError", "LoweringError"}
+    assert counts["ok"] > 0
+    assert counts["LoweringError"] > 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 
 import fuzz_metallib
 import pytest
@@ -19,14 +21,22 @@ STEEL = "steel_gemm_fused_nn_float32_float32_bm64_bn64_bk16_wm2_wn2"
 
 
 @pytest.fixture(autouse=True)
-def installed():
-    service.install()
+def installed_again():
     yield
-    _core.soft_set_compile_service(None)
+    service.install()
 
 
 def library(*, name: str = "double_all") -> bytes:
     return build([Kernel(name, fuzz_metallib.air_bitcode())])
+
+
+def test_importing_the_package_registers_the_service():
+    """A process of its own: in this one, other tests may have registered another."""
+    code = (
+        "import isometal.soft, isometal._core as core; print(core.soft_probe_compile_service(b'', 'k', {})['failure'])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answer.startswith(f"{INVALID_LIBRARY} probe: at byte 0x0: the file ends within the header")
 
 
 def test_a_library_is_opened_and_a_kernel_compiled():

@@ -9,6 +9,8 @@
 It needs the extra ``soft``: pip install 'isometal[soft]'.
 """
 
+from isometal.soft import service
+from isometal.soft.device import Device, device
 from isometal.soft.errors import (
     FunctionError,
     HangError,
@@ -24,6 +26,7 @@ from isometal.soft.reflection import Argument, FunctionConstant, KernelReflectio
 
 __all__ = [
     "Argument",
+    "Device",
     "FunctionConstant",
     "FunctionError",
     "HangError",
@@ -35,4 +38,8 @@ __all__ = [
     "MslError",
     "SoftDeviceError",
     "ValidationError",
+    "device",
 ]
+
+# From now on the C++ device of this process can compile kernels.
+service.install()

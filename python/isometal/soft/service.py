@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
+from isometal import _core
 from isometal.soft import constants as values
-from isometal.soft.core import core
 from isometal.soft.errors import (
     FunctionError,
     LoweringError,
@@ -128,5 +128,7 @@ def failure_of(error: BaseException) -> str:
 
 
 def install() -> None:
-    """Makes a new instance the compile service of this process's C++ device."""
-    core().soft_set_compile_service(Service())
+    """Makes a new instance the compile service of this process's C++ device, where the build has one."""
+    set_service = getattr(_core, "soft_set_compile_service", None)
+    if set_service is not None:
+        set_service(Service())
