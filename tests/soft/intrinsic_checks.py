@@ -36,7 +36,7 @@ from intrinsic_values import (
 )
 
 #: What every function of mathematics keeps, in units of the last place. Exact results have 0.5 by rounding.
-MAX_ULP = 0.5005
+MAX_ULP = 0.5002
 #: Results of rounding exact numbers: nothing beyond the rounding itself.
 ROUNDED = 0.5
 EXACT = 0.0

@@ -124,7 +124,8 @@ def between_floats(values: Array, element: str, rounding: str | None = None) -> 
         else:
             rounded = round_exact(Fraction(number), element, rounding or "rte")
             results.append(math.copysign(rounded, number))
-    return np.array(results).astype(DTYPES[element])
+    with np.errstate(invalid="ignore"):
+        return np.array(results).astype(DTYPES[element])
 
 
 def same_bits(got: Array, expected: Array) -> bool:

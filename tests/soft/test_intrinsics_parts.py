@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intrinsic_checks import check_dot, check_ldexp
+from intrinsic_checks import MAX_ULP, check_dot, check_ldexp
 from intrinsic_jit import DTYPES, apply
 from intrinsic_values import FORMATS, Array, assert_close, floats, wide
 
@@ -72,8 +72,8 @@ def test_sincos() -> None:
     cosine = np.zeros(len(x), np.float32)
     sine = apply("declare float @air.sincos.f32(float, ptr)", x, cosine)
     with np.errstate(invalid="ignore"):
-        assert_close(sine, np.sin(x.astype(np.float64)).astype(np.longdouble), "f32", 0.5005, [x], "sincos")
-        assert_close(cosine, np.cos(x.astype(np.float64)).astype(np.longdouble), "f32", 0.5005, [x], "sincos")
+        assert_close(sine, np.sin(x.astype(np.float64)).astype(np.longdouble), "f32", MAX_ULP, [x], "sincos")
+        assert_close(cosine, np.cos(x.astype(np.float64)).astype(np.longdouble), "f32", MAX_ULP, [x], "sincos")
 
 
 @pytest.mark.parametrize("element", TEXT)
