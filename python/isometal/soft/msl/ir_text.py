@@ -17,7 +17,8 @@ _GLOBAL = re.compile(rf"(@{_NAME}) = ")
 _FUNCTION = re.compile(rf"(?:define|declare) [^@]*(@{_NAME})\(")
 _DEFINED = re.compile(rf"([#!%]{_NAME}) = ")
 _ATTRIBUTES = re.compile(r"attributes (#\d+) = ")
-_STRING = re.compile(r'c"(?:[^"\\]|\\.)*"')
+# A string constant, not the end of a quoted name: %"class.metal::atomic".
+_STRING = re.compile(r'(?<= )c"(?:[^"\\]|\\.)*"')
 
 
 def symbol(name: str) -> str:
