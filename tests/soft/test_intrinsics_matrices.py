@@ -69,10 +69,9 @@ def test_load_with_pitch(transposed: bool, element: str, space: int) -> None:
         got = empty_column(element)
         origin, flag = np.array([column, row], np.int64), np.array([transposed], np.uint8)
         run_lanes(code, memory, got, np.array([24], np.int64), origin, flag)
-        # A transposed load reads element (r, c) where a plain one reads (c, r).
+        # The origin is a column and a row of memory, transposed or not.
         plain = memory[row : row + 8, column : column + 8]
-        wanted = memory[column : column + 8, row : row + 8].T if transposed else plain
-        assert np.array_equal(from_column(got), wanted)
+        assert np.array_equal(from_column(got), plain.T if transposed else plain)
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
@@ -89,10 +88,7 @@ def test_store_with_pitch(transposed: bool, element: str) -> None:
     column[:] = to_column(matrix)
     flag = np.array([transposed], np.uint8)
     run_lanes(code, memory, column, np.array([12], np.int64), np.array([4, 3], np.int64), flag)
-    if transposed:
-        wanted[4:12, 3:11] = matrix.T
-    else:
-        wanted[3:11, 4:12] = matrix
+    wanted[3:11, 4:12] = matrix.T if transposed else matrix
     assert np.array_equal(memory, wanted)
 
 

@@ -56,8 +56,9 @@ Simdgroup matrices; M is v64f32, v64f16 or v64bf16, P is p0 p1 p2 p3 with the el
     air.simdgroup_matrix_8x8_load.M.P          (ptr, i64 elements_per_row, <2 x i64> origin, i1 transpose) -> M, or
                                                (ptr, <2 x i64> size, <2 x i64> strides, <2 x i64> origin) -> M
     air.simdgroup_matrix_8x8_store.M.P         (M, ptr, ...) likewise
-    An origin and strides have the column's number first: element (r, c) is at strides[0] (c + origin[0]) + strides[1]
-    (r + origin[1]), strides being 1 and elements_per_row, or the other way round where transposed.
+    An origin and strides have the column's number first. With strides, element (r, c) is at strides[0] (c + origin[0])
+    + strides[1] (r + origin[1]). With elements_per_row the origin is one of memory: column origin[0] and row origin[1],
+    transposed or not. (For Metal's transposed load Apple's compiler swaps both strides and origin.)
     All but init_filled call ``@isometal.lane`` for the lane that they are in.
 
 Rendezvous: `rendezvous(name)`, one per simdgroup

@@ -74,10 +74,13 @@ def _addresses(call: Call, pointer: int, element: Shape) -> list[str]:
         transposed = builder.value(Shape("i1"), call.name(pointer + 3))
         across = transposed.select(pitch, 1)
         down = transposed.select(pitch.coerce(1), pitch)
+        # The origin is a column and a row of memory: transposed, the matrix still begins there.
+        start = builder.extract(origin, 0) + builder.extract(origin, 1) * pitch
     else:
         strides, origin = call.value(pointer + 2), call.value(pointer + 3)
         across, down = builder.extract(strides, 0), builder.extract(strides, 1)
-    first = (column + builder.extract(origin, 0)) * across + (row + builder.extract(origin, 1)) * down
+        start = builder.extract(origin, 0) * across + builder.extract(origin, 1) * down
+    first = start + column * across + row * down
     addresses = []
     for index in (first, first + across):
         address = f"%{builder.fresh('at')}"
