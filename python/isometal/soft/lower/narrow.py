@@ -65,10 +65,12 @@ def _pairs(tokens: list[str]) -> list[str]:
         if tokens[index : index + 3] == ["<", "64", "x"] and tokens[index + 3] in ("half", "bfloat", "float"):
             result += ["<", "2", "x", tokens[index + 3], ">"]
             index += 5
-            if index < len(tokens) and tokens[index] == "<":
-                end = closing(tokens, index)
-                result += _constant(tokens[index : end + 1])
-                index = end + 1
+        elif tokens[index] == "<" and tokens[index + 1] in ("half", "bfloat", "float"):
+            # A constant, wherever it stands: behind its type, an attribute (noundef) or as a second operand.
+            end = closing(tokens, index)
+            constant = tokens[index : end + 1]
+            result += _constant(constant) if constant.count(",") == 63 else constant
+            index = end + 1
         else:
             result.append(tokens[index])
             index += 1
