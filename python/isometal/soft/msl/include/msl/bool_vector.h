@@ -6,27 +6,27 @@
 template <int N>
 struct __msl_bool_vector;
 
-#define MSL_SUBSCRIPTS(T)                                       \
-  MSL_FUNC constexpr __private T& operator[](int i) __private { \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr T operator[](int i) const {                \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr __global T& operator[](int i) __global {   \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr T operator[](int i) const __global {       \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr __local T& operator[](int i) __local {     \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr T operator[](int i) const __local {        \
-    return (&x)[i];                                             \
-  }                                                             \
-  MSL_FUNC constexpr T operator[](int i) const __constant {     \
-    return (&x)[i];                                             \
+#define MSL_SUBSCRIPTS(T)                                                             \
+  MSL_FUNC constexpr __private T& operator[](int i) __private {                       \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_FUNC constexpr T operator[](int i) const {                                      \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_NOT_FOR_TEMPORARIES MSL_FUNC constexpr __global T& operator[](int i) __global { \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_FUNC constexpr T operator[](int i) const __global {                             \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_NOT_FOR_TEMPORARIES MSL_FUNC constexpr __local T& operator[](int i) __local {   \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_FUNC constexpr T operator[](int i) const __local {                              \
+    return (&x)[i];                                                                   \
+  }                                                                                   \
+  MSL_FUNC constexpr T operator[](int i) const __constant {                           \
+    return (&x)[i];                                                                   \
   }
 
 template <>

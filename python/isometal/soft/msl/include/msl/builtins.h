@@ -104,6 +104,10 @@ MSL_BUILTIN_LANES_1(prefix_exclusive_sum)
 MSL_BUILTIN_LANES_1(prefix_inclusive_product)
 MSL_BUILTIN_LANES_1(prefix_inclusive_sum)
 #undef MSL_BUILTIN_LANES_1
+// MLX mentions, though it never calls, an exclusive or of floats: of their bits.
+MSL_FUNC float __metal_simd_xor(float x) {
+  return as_type<float>(metal::simd_xor(as_type<uint>(x)));
+}
 
 #define MSL_BUILTIN_LANES_2(name)                    \
   template <class T>                                 \

@@ -7,6 +7,10 @@
 
 #define MSL_FUNC inline __attribute__((always_inline))
 
+// In front of methods that change objects in device and threadgroup memory. clang counts all address spaces
+// as possible for a temporary; templates come last, so that it is taken as an object of the thread.
+#define MSL_NOT_FOR_TEMPORARIES template <class = void>
+
 // An AIR function that depends on its arguments only, one that reads memory, one that writes it, one that
 // lanes do together.
 #define MSL_PURE __attribute__((const, nothrow))
@@ -50,11 +54,12 @@
   MSL_SIGNED_WIDTHS(X, args, long, s, i64) \
   MSL_SIGNED_WIDTHS(X, args, ulong, u, i64)
 // All integers where AIR's suffix does not say signed or unsigned.
-#define MSL_SIGNLESS_INTEGERS(X, args)                                                           \
-  MSL_WIDTHS(X, args, char, i8)                                                                  \
-  MSL_WIDTHS(X, args, uchar, i8)                                                                 \
-  MSL_WIDTHS(X, args, short, i16) MSL_WIDTHS(X, args, ushort, i16) MSL_WIDTHS(X, args, int, i32) \
-      MSL_WIDTHS(X, args, uint, i32) MSL_WIDTHS(X, args, long, i64) MSL_WIDTHS(X, args, ulong, i64)
+#define MSL_SIGNLESS_INTEGERS(X, args)                                                          \
+  MSL_WIDTHS(X, args, char, i8)                                                                 \
+  MSL_WIDTHS(X, args, uchar, i8)                                                                \
+  MSL_WIDTHS(X, args, short, i16)                                                               \
+  MSL_WIDTHS(X, args, ushort, i16) MSL_WIDTHS(X, args, int, i32) MSL_WIDTHS(X, args, uint, i32) \
+      MSL_WIDTHS(X, args, long, i64) MSL_WIDTHS(X, args, ulong, i64)
 
 // X(T) for every scalar type that has vectors, without bool.
 #define MSL_NUMBERS(X) \

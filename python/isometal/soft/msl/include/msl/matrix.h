@@ -35,8 +35,12 @@ struct matrix {
   }
 
   MSL_FUNC constexpr __private __column& operator[](int i) __private { return columns[i]; }
-  MSL_FUNC constexpr __global __column& operator[](int i) __global { return columns[i]; }
-  MSL_FUNC constexpr __local __column& operator[](int i) __local { return columns[i]; }
+  MSL_NOT_FOR_TEMPORARIES MSL_FUNC constexpr __global __column& operator[](int i) __global {
+    return columns[i];
+  }
+  MSL_NOT_FOR_TEMPORARIES MSL_FUNC constexpr __local __column& operator[](int i) __local {
+    return columns[i];
+  }
   MSL_FUNC constexpr __column operator[](int i) const { return columns[i]; }
   MSL_FUNC constexpr __column operator[](int i) const __global { return columns[i]; }
   MSL_FUNC constexpr __column operator[](int i) const __local { return columns[i]; }

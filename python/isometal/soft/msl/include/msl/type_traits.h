@@ -39,9 +39,6 @@ struct conditional<false, T, F> {
 template <bool condition, class T, class F>
 using conditional_t = typename conditional<condition, T, F>::type;
 
-template <class...>
-using void_t = void;
-
 // Logical operations on traits; the names with an underscore are those that `#pragma METAL internals`
 // uncovers.
 template <class... B>
@@ -98,15 +95,20 @@ MSL_TRAIT(is_reference, __is_reference(T))
 MSL_TRAIT(is_lvalue_reference, __is_lvalue_reference(T))
 MSL_TRAIT(is_rvalue_reference, __is_rvalue_reference(T))
 MSL_TRAIT(is_object, __is_object(T))
+MSL_TRAIT(is_compound, !is_fundamental_v<T>)
 MSL_TRAIT(is_const, __is_const(T))
 MSL_TRAIT(is_volatile, __is_volatile(T))
-MSL_TRAIT(is_empty, __is_empty(T))
 MSL_TRAIT(is_trivial, __is_trivial(T))
 MSL_TRAIT(is_trivially_copyable, __is_trivially_copyable(T))
 MSL_TRAIT(is_standard_layout, __is_standard_layout(T))
 MSL_TRAIT(is_signed, is_floating_point_v<T> || __is_signed(T))
 MSL_TRAIT(is_unsigned, __is_unsigned(T))
 MSL_TRAIT(is_default_constructible, __is_constructible(T))
+MSL_TRAIT(is_copy_constructible, __is_constructible(T, const T&))
+MSL_TRAIT(is_move_constructible, __is_constructible(T, T&&))
+MSL_TRAIT(is_copy_assignable, __is_assignable(T&, const T&))
+MSL_TRAIT(is_move_assignable, __is_assignable(T&, T&&))
+MSL_TRAIT(is_destructible, __is_destructible(T))
 MSL_TRAIT(is_vector, __msl_vector_traits<T>::size != 0)
 
 template <class T, class... Args>
@@ -154,6 +156,9 @@ MSL_TYPE(remove_reference, __remove_reference_t(T))
 MSL_TYPE(remove_pointer, __remove_pointer(T))
 MSL_TYPE(remove_extent, __remove_extent(T))
 MSL_TYPE(add_const, const T)
+MSL_TYPE(add_volatile, volatile T)
+MSL_TYPE(add_cv, const volatile T)
+MSL_TYPE(remove_all_extents, __remove_all_extents(T))
 MSL_TYPE(make_signed, __make_signed(T))
 MSL_TYPE(make_unsigned, __make_unsigned(T))
 MSL_TYPE(underlying_type, __underlying_type(T))
@@ -178,6 +183,22 @@ struct make_unsigned<T __attribute__((ext_vector_type(N)))> {
 
 template <class T>
 MSL_FUNC constexpr T&& declval();
+
+template <class... T>
+struct common_type {};
+template <class T>
+struct common_type<T> {
+  using type = decay_t<T>;
+};
+template <class T, class U, class... More>
+struct common_type<T, U, More...> : common_type<decltype(true ? declval<T>() : declval<U>()), More...> {};
+template <class... T>
+using common_type_t = typename common_type<T...>::type;
+
+template <class T>
+struct rank : integral_constant<size_t, __array_rank(T)> {};
+template <class T, unsigned dimension = 0>
+struct extent : integral_constant<size_t, __array_extent(T, dimension)> {};
 
 template <class T>
 struct make_scalar {
