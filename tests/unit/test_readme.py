@@ -16,14 +16,27 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FIRST, SOFT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def printed_by(example: str) -> list[str]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(example, "README.md", "exec"), {})
-    lines = printed.getvalue().splitlines()
+    return printed.getvalue().splitlines()
+
+
+def test_the_example_runs() -> None:
+    lines = printed_by(FIRST)
     assert lines[0] == f"(4, 8) float32 {im.default_backend()}"
     assert lines[-1].endswith("dtype=float32, backend=cpu)")
+
+
+def test_the_example_of_the_software_device_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOMETAL_CACHE_DIR", str(tmp_path))
+    lines = printed_by(SOFT)
+    assert lines[0] == "kernel row_sum"
+    assert lines[-1] == "[100. 100. 100.]"
 
 
 def test_the_matrix_has_the_rows_of_the_op_table() -> None:
