@@ -88,8 +88,8 @@ def _argument(number: int, binding: Binding, unused: bool, conditions: dict[str,
         words += [f'!"air.{binding.builtin}"']
     else:
         words += ['!"air.buffer"']
-        if type_.kind == "reference" and type_.space != _SPACE_THREADGROUP:
-            words += ['!"air.buffer_size"', f"i32 {type_.size}"]
+        if binding.minimum and type_.space != _SPACE_THREADGROUP:
+            words += ['!"air.buffer_size"', f"i32 {binding.minimum}"]
         access = "read" if type_.is_const or type_.space not in (_SPACE_DEVICE, _SPACE_THREADGROUP) else "read_write"
         words += ['!"air.location_index"', f"i32 {binding.index}", "i32 1", f'!"air.{access}"']
         words += ['!"air.address_space"', f"i32 {type_.space}"]
@@ -102,4 +102,5 @@ def _argument(number: int, binding: Binding, unused: bool, conditions: dict[str,
 
 
 def _condition_type(constants: ConstantsInIr, name: str) -> str:
-    return next(constant.type for _, constant, known in constants.initializers if known == name)
+    """Type of a condition; derived ones are bool."""
+    return next((constant.type for _, constant, known in constants.initializers if known == name), "bool")

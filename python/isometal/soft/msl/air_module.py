@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isometal.soft.msl.air_metadata import add_metadata
 from isometal.soft.msl.bindings import Binding
+from isometal.soft.msl.derived_constants import DerivedConstants
 from isometal.soft.msl.described import DescribedConstant
 from isometal.soft.msl.function_constants import add_function_constants
 from isometal.soft.msl.ir_text import ModuleText, symbol
 from isometal.soft.msl.kernel_ir import entry_symbol
 from isometal.soft.msl.spaces import restore_spaces
 
-__all__ = ["AirOptions", "air_module"]
+__all__ = ["AirOptions", "Constants", "air_module"]
 
 _DATALAYOUT = (
     "e-p:64:64:64-i1:8:8-i8:8:8-i16:16:16-i32:32:32-i64:64:64-f32:32:32-f64:64:64-v16:16:16-v24:32:32-v32:32:32-"
@@ -26,6 +27,15 @@ _STRING_ATTRIBUTE = re.compile(r' "(?:target-features|target-cpu|tune-cpu|unifor
 
 
 @dataclass(frozen=True, slots=True)
+class Constants:
+    """Function constants with their names in the source, what is derived from them, and symbols of both by name."""
+
+    given: Sequence[tuple[DescribedConstant, str]]
+    derived: DerivedConstants
+    symbols: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class AirOptions:
     fast_math: bool
     language_version: tuple[int, int]
@@ -33,15 +43,17 @@ class AirOptions:
 
 def air_module(
     optimized: str,
+    initializers: Sequence[str],
     number: int,
     host_name: str,
     bindings: Sequence[Binding],
-    constants: Sequence[tuple[DescribedConstant, str]],
+    constants: Constants,
     max_threads: int | None,
     options: AirOptions,
 ) -> str:
     """AIR's text of the kernel that instantiation `number` is, to be called `host_name`."""
-    module = ModuleText.parse(_NVPTX_CONSTANT.sub("addrspace(2)", optimized)).closure([entry_symbol(number)])
+    roots = [entry_symbol(number), *initializers]
+    module = ModuleText.parse(_NVPTX_CONSTANT.sub("addrspace(2)", optimized)).closure(roots)
     entry = symbol(host_name)
     pieces = module.pieces
     declarations: set[str] = set()
@@ -57,8 +69,8 @@ def air_module(
         pieces.setdefault(text[text.index("@") : text.index("(", text.index("@"))], text)
     body = pieces.pop(entry_symbol(number)).replace(f"{entry_symbol(number)}(", f"{entry}(", 1)
     pieces[entry] = body
-    conditions = [binding.condition for binding in bindings if binding.condition]
-    in_ir = add_function_constants(module, constants, conditions)
+    conditions = {b.condition: constants.symbols[b.condition] for b in bindings if b.condition}
+    in_ir = add_function_constants(module, constants.given, constants.derived, initializers, conditions)
     add_metadata(
         module,
         entry,

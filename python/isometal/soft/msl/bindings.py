@@ -41,13 +41,18 @@ _IGNORED = frozenset(["maybe_unused", "unused", "raster_order_group"])
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One parameter. `builtin` is "" for memory, which has an `index`; `condition` names a function constant."""
+    """One parameter.
+
+    `builtin` is "" for memory, which has an `index`; `condition` names a function constant; `minimum` is how many bytes
+    must be bound at least, where the declaration says so (a reference, an array), else 0.
+    """
 
     parameter: KernelParameter
     type: ArgumentType
     builtin: str
     index: int
     condition: str
+    minimum: int = 0
 
 
 def bind(instantiation: Instantiation, described: DescribedKernel, problems: list[Diagnostic]) -> list[Binding]:
@@ -80,7 +85,9 @@ class _Checker:
             return Binding(parameter, type_, self._builtin(parameter, type_, builtins), 0, parameter.condition)
         if builtins:
             self._fail(parameter, f"attribute '{builtins[0]}' needs a value, not a {type_.kind}")
-        return Binding(parameter, type_, "", self._location(number, parameter, type_), parameter.condition)
+        elements = self._described.elements.get(number, 1 if type_.kind == "reference" else 0)
+        size = type_.size * elements
+        return Binding(parameter, type_, "", self._location(number, parameter, type_), parameter.condition, size)
 
     def _builtin(self, parameter: KernelParameter, type_: ArgumentType, builtins: list[str]) -> str:
         if parameter.attribute("buffer") or parameter.attribute("threadgroup"):

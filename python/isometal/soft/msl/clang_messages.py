@@ -11,9 +11,11 @@ from isometal.soft.msl.passes.address_spaces import SPACES
 from isometal.soft.msl.passes.keywords import RENAMED
 from isometal.soft.msl.tokens import Position
 
-__all__ = ["Message", "parse_messages", "to_diagnostics", "words_of_metal"]
+__all__ = ["Message", "forbidden_conversions", "parse_messages", "to_diagnostics", "words_of_metal"]
 
 _MESSAGE = re.compile(r"(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): (?P<severity>fatal error|error|warning|note): (?P<text>.*)")
+#: Conversions of floating-point values to bfloat; those of integers are allowed.
+_TO_BFLOAT = re.compile(r"(?:floating-point precision: |conversion from '(?:float|half)').*? to '(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))")
 _FLAG = re.compile(r" \[-W[\w+,=-]+\]$")
 
 
@@ -74,6 +76,18 @@ def to_diagnostics(messages: list[Message], locate: Callable[[Message], Position
     return found
 
 
+def forbidden_conversions(messages: list[Message], locate: Callable[[Message], Position | None]) -> list[Diagnostic]:
+    """Errors for what clang only warns about: float does not become bfloat by itself in Metal."""
+    found: list[Diagnostic] = []
+    for message in messages:
+        position = locate(message)
+        if message.severity == "warning" and position is not None and _TO_BFLOAT.search(message.text):
+            text = f"{words_of_metal(message.text)}; in Metal this needs a cast"
+            found.append(Diagnostic("error", position, text))
+    return list(dict.fromkeys(found))
+
+
+_SAME = re.compile(r"'([^']*)' \(aka '\1'\)")
 _SPELLINGS = [
     (re.compile(r"\bconst __constant\b"), "constant"),
     *[(re.compile(rf"{clang}\b"), metal) for metal, clang in SPACES.items()],
@@ -93,5 +107,6 @@ def words_of_metal(text: str) -> str:
         text = pattern.sub(replacement, text)
     for new, word in RENAMED.items():
         text = text.replace(new, word)
+    text = _SAME.sub(r"'\1'", text)
     return text.replace("OpenCL", "Metal")
 

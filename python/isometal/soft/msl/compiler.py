@@ -12,21 +12,23 @@ from pathlib import Path
 
 from isometal.soft.errors import MslError
 from isometal.soft.msl import driver
-from isometal.soft.msl.air_module import AirOptions, air_module
+from isometal.soft.msl.air_module import AirOptions, Constants, air_module
 from isometal.soft.msl.bindings import Binding, bind
-from isometal.soft.msl.clang_messages import Message, parse_messages, to_diagnostics
+from isometal.soft.msl.clang_messages import Message, forbidden_conversions, parse_messages, to_diagnostics
 from isometal.soft.msl.declarations import Source
-from isometal.soft.msl.described import Described, DescribedConstant, describe
+from isometal.soft.msl.derived_constants import find_derived
+from isometal.soft.msl.described import Described, describe
 from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource, SourceLines, rejected
 from isometal.soft.msl.edits import Rendered
-from isometal.soft.msl.ir_checks import check_ir
+from isometal.soft.msl.ir_checks import check_constants, check_ir, check_recursion, source_name
 from isometal.soft.msl.ir_text import ModuleText
 from isometal.soft.msl.kernel_ir import kernel_ir
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
-from isometal.soft.msl.repair import find_repairs
+from isometal.soft.msl.repair import find_repairs, repair_comparison
 from isometal.soft.msl.rewriter import Rewritten, read, rewrite
 from isometal.soft.msl.tokens import Position
+from isometal.soft.msl.vector_comparisons import has_vector_comparisons, places_of_vector_comparisons
 
 __all__ = ["AirLibrary", "compile_source"]
 
@@ -54,14 +56,14 @@ class AirLibrary:
     """
 
     def __init__(
-        self, name: str, module: ModuleText, rewritten: Rewritten, described: Described, kernels: dict[str, _Kernel],
+        self, name: str, module: ModuleText, rewritten: Rewritten, constants: Constants, kernels: dict[str, _Kernel],
         options: AirOptions, identity: str,
     ) -> None:  # fmt: skip
         self.name = name
         self.identity = identity
         self._module = module
         self._variables = rewritten.threadgroup_variables
-        self._constants = _named_constants(rewritten, described)
+        self._constants = constants
         self._kernels = kernels
         self._options = options
         self._lock = threading.Lock()
@@ -86,13 +88,21 @@ class AirLibrary:
             return found.air
 
     def _compile(self, name: str, kernel: _Kernel) -> str:
-        part = kernel_ir(self._module, kernel.number, self._variables)
+        symbols = [self._constants.symbols[b.condition] for b in kernel.bindings if b.condition]
+        part = kernel_ir(self._module, kernel.number, self._variables, self._constants.derived, symbols)
         with driver.scratch_folder() as folder:
             result = driver.optimize(folder, part.text)
         if not result.succeeded:
             raise MslError(f"[soft] kernel {name!r}: the optimiser refused what the front end made.", result.messages)
         return air_module(
-            result.output, kernel.number, name, kernel.bindings, self._constants, kernel.max_threads, self._options
+            result.output,
+            part.initializers,
+            kernel.number,
+            name,
+            kernel.bindings,
+            self._constants,
+            kernel.max_threads,
+            self._options,
         )
 
 
@@ -164,20 +174,23 @@ class _Compilation:
         described = describe(module)
         problems: list[Diagnostic] = []
         kernels: dict[str, _Kernel] = {}
+        constants = _constants(module, rewritten, described)
         self._check_constants(rewritten, described, problems)
         for instantiation in rewritten.instantiations:
             kernel = described.kernels[instantiation.number]
             bindings = bind(instantiation, kernel, problems)
             kernels[instantiation.host_name] = _Kernel(instantiation.number, bindings, kernel.max_threads)
-            self._check_conditions(rewritten, bindings, problems)
+            self._check_conditions(constants, bindings, problems)
+        check_constants(module, constants.derived, rewritten, {c.symbol for c, _ in constants.given}, problems)
         check_ir(module, rewritten, problems)
+        check_recursion(module, rewritten, lambda ir: driver.optimize(folder, ir).output, problems)
         if problems:
             raise RejectedSource(problems)
         options = AirOptions(self.fast_math, self.language_version)
         hosts = [(i.number, i.host_name) for i in rewritten.instantiations]
         facts = repr((rewritten.rendered.text, hosts, self.stdlib, self.fast_math, self.language_version))
         identity = hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
-        return AirLibrary(self.name, module, rewritten, described, kernels, options, identity)
+        return AirLibrary(self.name, module, rewritten, constants, kernels, options, identity)
 
     def located(self, diagnostic: Diagnostic) -> Diagnostic:
         """The diagnostic with its column counted in the user's line."""
@@ -202,8 +215,30 @@ class _Compilation:
                 continue
             if not result.succeeded:
                 raise RejectedSource(to_diagnostics(messages, locator.message) or [_unexplained(result.messages)])
-            return rewritten, ModuleText.parse(result.output)
+            forbidden = forbidden_conversions(messages, locator.message)
+            if forbidden:
+                raise RejectedSource(forbidden)
+            module = ModuleText.parse(result.output)
+            if has_vector_comparisons(module):
+                self._find_comparisons(folder, rewritten, version, repairs, file)
+                if repairs.count() > before:
+                    continue
+            return rewritten, module
         raise MslError(f"[soft] {self.name}: gave up after {_MAX_ATTEMPTS} attempts to rewrite it.")
+
+    def _find_comparisons(
+        self, folder: Path, rewritten: Rewritten, version: int, repairs: Repairs, file: str
+    ) -> None:
+        assert self.source is not None and self.locator is not None
+        result = self._compile(folder, rewritten, version, lines=True)
+        problems: list[Diagnostic] = []
+        for line, column in sorted(places_of_vector_comparisons(ModuleText.parse(result.output), Path(file).name)):
+            index = rewritten.rendered.token_at(line, column)
+            if index is not None and not repair_comparison(self.source, repairs, index):
+                message = "the condition of ?: must be one value, not a vector; select() chooses by element"
+                problems.append(Diagnostic("error", self.locator.token(index), message))
+        if problems:
+            raise RejectedSource(problems)
 
     def _compile(self, folder: Path, rewritten: Rewritten, version: int, *, lines: bool) -> driver.Result:
         return driver.compile_text(
@@ -226,17 +261,19 @@ class _Compilation:
                 problems.append(Diagnostic("error", constant.position, message))
             indices[known.index] = constant.name
 
-    def _check_conditions(self, rewritten: Rewritten, bindings: list[Binding], problems: list[Diagnostic]) -> None:
-        names = {constant.name for constant in rewritten.constants}
+    def _check_conditions(self, constants: Constants, bindings: list[Binding], problems: list[Diagnostic]) -> None:
         for binding in bindings:
-            if binding.condition and binding.condition not in names:
+            if binding.condition and binding.condition not in constants.symbols:
                 message = f"'{binding.condition}' is no function constant"
                 problems.append(Diagnostic("error", binding.parameter.position, message))
 
 
-def _named_constants(rewritten: Rewritten, described: Described) -> list[tuple[DescribedConstant, str]]:
+def _constants(module: ModuleText, rewritten: Rewritten, described: Described) -> Constants:
     names = {constant.number: constant.name for constant in rewritten.constants}
-    return [(constant, names[number]) for number, constant in sorted(described.constants.items())]
+    given = [(constant, names[number]) for number, constant in sorted(described.constants.items())]
+    derived = find_derived(module)
+    symbols = {source_name(symbol): symbol for symbol in derived.functions.values()}
+    return Constants(given, derived, symbols | {name: constant.symbol for constant, name in given})
 
 
 def _as_given(message: Message) -> Position | None:

@@ -65,10 +65,12 @@ class ArgumentType:
 
 @dataclass(slots=True)
 class DescribedKernel:
-    """Instantiation `number`. `locations`: parameter -> index of its buffer or threadgroup attribute."""
+    """An instantiation. `locations`: parameter -> index of its buffer or threadgroup attribute; `elements`: parameter
+    -> how many, where it is declared as an array."""
 
     arguments: dict[int, ArgumentType] = field(default_factory=dict)
     locations: dict[int, int] = field(default_factory=dict)
+    elements: dict[int, int] = field(default_factory=dict)
     max_threads: int | None = None
 
 
@@ -113,6 +115,8 @@ def describe(module: ModuleText) -> Described:
                 kind, parameter, value = int(attribute[1]), int(attribute[2]), _number(attribute[3])
                 if kind == AttributeKind.MAX_THREADS:
                     kernel.max_threads = value
+                elif kind == AttributeKind.ELEMENTS:
+                    kernel.elements[parameter] = value
                 else:
                     kernel.locations[parameter] = value
     return found
@@ -151,4 +155,6 @@ def type_name(clang: str) -> str:
         name = re.sub(rf"\b{re.escape(long)}\b", short, name)
     name = _VECTOR.sub(r"\1\2", name)
     name = re.sub(r"__msl_bool_vector<(\d)>", r"bool\1", name)
-    return re.sub(r"__msl_packed_vector<(\w+), (\d)>", r"packed_\1\2", name)
+    name = re.sub(r"__msl_packed_vector<(\w+), (\d)>", r"packed_\1\2", name)
+    # Apple's compiler names template arguments that are types, not those that are numbers.
+    return re.sub(r"<\d+(?:, \d+)*>", "", name)

@@ -86,8 +86,9 @@ def compile_text(folder: Path, text: str, *, stdlib: bool, fast_math: bool, vers
     arguments += [f"-D__METAL_VERSION__={version}", *(["-DMSL_STDLIB"] if stdlib else [])]
     arguments += ["-O2", "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
     arguments += ["-gline-tables-only", "-gcolumn-info"] if lines else []
-    arguments += ["-fno-caret-diagnostics", "-ferror-limit=0", "-ftemplate-backtrace-limit=6", "-Wno-everything"]
-    arguments += ["-Wimplicit-float-conversion", "-fno-diagnostics-fixit-info"]
+    arguments += ["-fno-caret-diagnostics", "-ferror-limit=0", "-ftemplate-backtrace-limit=6", "-fno-elide-type"]
+    # Warnings are read, not shown: clang_messages.py makes errors of some. What clang makes errors by default stays so.
+    arguments += ["-Wimplicit-float-conversion", "-Wno-defaulted-function-deleted", "-fno-diagnostics-fixit-info"]
     return _run(folder, arguments, source, "unoptimized.ll")
 
 

@@ -24,6 +24,7 @@ class AttributeKind(IntEnum):
     BUFFER = 0
     THREADGROUP = 1
     MAX_THREADS = 2
+    ELEMENTS = 3  # of a parameter declared as an array
 
 
 _VALUED = {"buffer": AttributeKind.BUFFER, "threadgroup": AttributeKind.THREADGROUP}
@@ -39,6 +40,9 @@ def mark_attributes(source: Source, edits: Edits, kernels: list[KernelFunction])
                 edits.replace(index, "")
         calls: list[str] = []
         for number, parameter in enumerate(kernel.parameters):
+            if parameter.dimensions:
+                sizes = [f"({source.text(start, end)})" for start, end in parameter.dimensions]
+                calls.append(_attribute(AttributeKind.ELEMENTS, number, " * ".join(sizes)))
             for attribute in parameter.attributes:
                 if attribute.name in _VALUED and attribute.start < attribute.end:
                     value = source.text(attribute.start, attribute.end)

@@ -6,10 +6,11 @@ The constructor also computes, for each condition of an argument, whether the ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isometal.soft.msl.described import DescribedConstant
+from isometal.soft.msl.derived_constants import DerivedConstants
 from isometal.soft.msl.ir_text import ModuleText, references
 
 __all__ = ["ConstantsInIr", "add_function_constants", "mangled"]
@@ -22,10 +23,16 @@ _SCALARS = {"b": "i8", "c": "i8", "h": "i8", "s": "i16", "t": "i16", "i": "i32",
 
 @dataclass(slots=True)
 class ConstantsInIr:
-    """For the metadata: (symbol of the initialiser, constant, name), and condition -> symbol of its predicate."""
+    """What became of the constants.
+
+    `initializers`: (symbol, constant, name in the source). `predicates`: condition -> symbol. `copies`: clang's symbol ->
+    the global that code reads. `types`: that global -> type.
+    """
 
     initializers: list[tuple[str, DescribedConstant, str]] = field(default_factory=list)
     predicates: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
 
 
 def mangled(symbol: str, internal: bool) -> str:
@@ -37,38 +44,83 @@ def mangled(symbol: str, internal: bool) -> str:
 
 
 def add_function_constants(
-    module: ModuleText, constants: Sequence[tuple[DescribedConstant, str]], conditions: Sequence[str]
+    module: ModuleText,
+    constants: Sequence[tuple[DescribedConstant, str]],
+    derived: DerivedConstants,
+    initializers: Sequence[str],
+    conditions: Mapping[str, str],
 ) -> ConstantsInIr:
-    """Replace the external variables of `constants` (each with its name in the source) in a kernel's optimised module.
+    """Replace the external variables of constants in a kernel's optimised module.
 
     Those that neither code nor a condition uses are left out.
+
+    Args:
+        module: changed in place.
+        constants: function constants, each with its name in the source.
+        derived: constants computed from them.
+        initializers: functions in the module that compute derived constants.
+        conditions: name in the source -> symbol of the constants that arguments depend on.
     """
     found = ConstantsInIr()
-    by_name = {name: constant for constant, name in constants}
     used = {name for text in module.pieces.values() if text.startswith("define ") for name in references(text)}
+    used |= set(conditions.values())
     body: list[str] = []
-    loaded: dict[str, str] = {}
     for constant, name in constants:
-        if constant.symbol not in used and name not in conditions:
+        if constant.symbol not in used:
             continue
         type_, alignment = _type(module, constant)
         initializer = f"@{mangled(constant.symbol, False)}.MTL_FC_INIT_{constant.index}_{constant.code}"
         copy = f"@{mangled(constant.symbol, True)}"
         module.pieces.pop(constant.symbol, None)
-        module.pieces[copy] = f"{copy} = internal unnamed_addr addrspace(2) global {type_} undef, align {alignment}"
+        _define(module, copy, type_, alignment)
         module.pieces[initializer] = (
             f"{initializer} = internal unnamed_addr addrspace(2) externally_initialized constant {type_} undef, "
             f'section "air.fc_initializer", align {alignment}'
         )
-        loaded[name] = f"%c{len(loaded)}"
-        body.append(f"  {loaded[name]} = load {type_}, ptr addrspace(2) {initializer}, align {alignment}")
-        body.append(f"  store {type_} {loaded[name]}, ptr addrspace(2) {copy}, align {alignment}")
+        body.append(f"  %c{len(body)} = load {type_}, ptr addrspace(2) {initializer}, align {alignment}")
+        body.append(f"  store {type_} %c{len(body) - 1}, ptr addrspace(2) {copy}, align {alignment}")
         found.initializers.append((initializer, constant, name))
+        found.types[copy] = type_
         _rename(module, constant.symbol, copy)
-    if not found.initializers:
-        return found
-    for name in dict.fromkeys(conditions):
-        _predicate(module, found, body, by_name[name], name, loaded[name])
+        found.copies[constant.symbol] = copy
+    for symbol, (type_, alignment) in derived.types.items():
+        if symbol in module.pieces:
+            _define(module, symbol, type_, alignment)
+            found.types[symbol] = type_
+    for function in initializers:
+        module.pieces[function] = re.sub(r"^define (?:dso_local )?", "define internal ", module.pieces[function])
+        body.append(f"  call void {function}()")
+    for name, symbol in conditions.items():
+        _predicate(module, found, body, name, found.copies.get(symbol, symbol))
+    if body:
+        _constructor(module, found, body)
+    return found
+
+
+def _define(module: ModuleText, symbol: str, type_: str, alignment: int) -> None:
+    module.pieces[symbol] = f"{symbol} = internal unnamed_addr addrspace(2) global {type_} undef, align {alignment}"
+
+
+def _predicate(module: ModuleText, found: ConstantsInIr, body: list[str], name: str, source: str) -> None:
+    number = len(found.predicates)
+    type_ = found.types[source]
+    symbol = f"@__metal_implicit_fc_pred_{number}"
+    module.pieces[symbol] = f"{symbol} = internal addrspace(2) global i8 0, align 1"
+    module.pieces[_NORMALIZE] = f"declare i8 {_NORMALIZE}(i8)"
+    value = f"%v{number}"
+    body.append(f"  {value} = load {type_}, ptr addrspace(2) {source}")
+    if type_ != "i8":
+        compare = "fcmp une" if type_ in ("float", "half", "bfloat") else "icmp ne"
+        zero = "0.0" if compare == "fcmp une" else "0"
+        body.append(f"  %n{number} = {compare} {type_} {value}, {zero}")
+        body.append(f"  %w{number} = zext i1 %n{number} to i8")
+        value = f"%w{number}"
+    body.append(f"  %p{number} = call i8 {_NORMALIZE}(i8 {value})")
+    body.append(f"  store i8 %p{number}, ptr addrspace(2) {symbol}, align 1")
+    found.predicates[name] = symbol
+
+
+def _constructor(module: ModuleText, found: ConstantsInIr, body: list[str]) -> None:
     module.pieces[_CONSTRUCTOR] = "\n".join(
         [f'define internal void {_CONSTRUCTOR}() section "air.static_init" {{', *body, "  ret void", "}"]
     )
@@ -82,24 +134,6 @@ def add_function_constants(
             f"@llvm.compiler.used = appending global [{len(found.predicates)} x ptr] [{kept}], "
             'section "llvm.metadata"'
         )
-    return found
-
-
-def _predicate(
-    module: ModuleText, found: ConstantsInIr, body: list[str], constant: DescribedConstant, name: str, value: str
-) -> None:
-    number = len(found.predicates)
-    symbol = f"@__metal_implicit_fc_pred_{number}"
-    module.pieces[symbol] = f"{symbol} = internal addrspace(2) global i8 0, align 1"
-    module.pieces[_NORMALIZE] = f"declare i8 {_NORMALIZE}(i8)"
-    if constant.code != "b":
-        type_, _ = _type(module, constant)
-        body.append(f"  %n{number} = icmp ne {type_} {value}, 0")
-        body.append(f"  %w{number} = zext i1 %n{number} to i8")
-        value = f"%w{number}"
-    body.append(f"  %p{number} = call i8 {_NORMALIZE}(i8 {value})")
-    body.append(f"  store i8 %p{number}, ptr addrspace(2) {symbol}, align 1")
-    found.predicates[name] = symbol
 
 
 def _type(module: ModuleText, constant: DescribedConstant) -> tuple[str, int]:

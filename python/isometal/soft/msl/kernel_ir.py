@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isometal.soft.msl.derived_constants import DerivedConstants
 from isometal.soft.msl.ir_text import ModuleText, symbol
 from isometal.soft.msl.passes.threadgroup import ThreadgroupVariable
 from isometal.soft.msl.spaces import restore_spaces
@@ -18,6 +19,9 @@ _VARIABLE = re.compile(
 )
 _ATTRIBUTE = re.compile(r"^.*call [^@\n]*@_Z15__msl_attributeI[^\n]*\n", re.MULTILINE)
 _LINKAGE = re.compile(r"^define (?:linkonce_odr |weak_odr |internal )?(?:dso_local )?")
+
+_INVARIANT = re.compile(r"^.*@llvm\.invariant\.start\.p4\(.*\n", re.MULTILINE)
+_GLOBAL_LINKAGE = re.compile(r"^(@[^ ]+ = )(?:linkonce_odr |weak_odr |private |internal )(?:dso_local )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +36,28 @@ class ThreadgroupUse:
 
 @dataclass(frozen=True, slots=True)
 class KernelIr:
+    """Text of the module; threadgroup variables; functions that initialise the derived constants that it uses."""
+
     text: str
     variables: tuple[ThreadgroupUse, ...]
+    initializers: tuple[str, ...]
 
 
 def entry_symbol(number: int) -> str:
     return f"@__msl_entry_{number}"
 
 
-def kernel_ir(module: ModuleText, number: int, variables: Sequence[ThreadgroupVariable]) -> KernelIr:
-    """The module that instantiation `number` needs."""
-    part = module.closure([entry_symbol(number)])
+def kernel_ir(
+    module: ModuleText,
+    number: int,
+    variables: Sequence[ThreadgroupVariable],
+    derived: DerivedConstants,
+    conditions: Sequence[str] = (),
+) -> KernelIr:
+    """The module that instantiation `number` needs. `conditions`: symbols of constants that its arguments depend on."""
+    roots = [entry_symbol(number), *conditions]
+    initializers = derived.needed_by(module, roots)
+    part = module.closure([*roots, *initializers])
     used: dict[tuple[int, int, int], ThreadgroupUse] = {}
 
     def variable(match: re.Match[str]) -> str:
@@ -61,13 +76,25 @@ def kernel_ir(module: ModuleText, number: int, variables: Sequence[ThreadgroupVa
         text = _VARIABLE.sub(variable, text)
         text = _ATTRIBUTE.sub("", text)
         text = restore_spaces(text, declarations)
-        if name != entry_symbol(number):
+        if name in initializers:
+            text = _LINKAGE.sub("define ", text)
+        elif name != entry_symbol(number):
             text = _LINKAGE.sub("define internal ", text)
         part.pieces[name] = text.replace(" comdat ", " ")
+    for symbol_, (type_, alignment) in derived.types.items():
+        if symbol_ in part.pieces:
+            part.pieces[symbol_] = f"{symbol_} = external addrspace(4) global {type_}, align {alignment}"
+    for name, text in part.pieces.items():
+        if name[0] == "@" and " = " in text[: len(name) + 3]:
+            part.pieces[name] = _GLOBAL_LINKAGE.sub(r"\1internal ", text.replace(", comdat", ""), count=1)
     for use in used.values():
         part.pieces[use.symbol] = (
             f"{use.symbol} = internal addrspace(3) global [{use.size} x i8] undef, align {use.alignment}"
         )
     for text in sorted(declarations):
         part.pieces.setdefault(text[text.index("@") : text.index("(", text.index("@"))], text)
-    return KernelIr(str(part), tuple(used.values()))
+    text = str(part)
+    if initializers:
+        # Where constants are computed, the optimiser must not take address space 4 for memory that nobody writes.
+        text = _INVARIANT.sub("", text.replace("addrspace(4)", "addrspace(2)").replace(".p4.", ".p2."))
+    return KernelIr(text, tuple(used.values()), tuple(initializers))

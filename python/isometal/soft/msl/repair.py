@@ -15,10 +15,10 @@ from isometal.soft.msl.declarations import Source
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
 
-__all__ = ["BINARY", "COMPOUND", "find_repairs"]
+__all__ = ["find_repairs", "repair_comparison"]
 
-BINARY = frozenset("+ - * / % & | ^ << >> == != < > <= >= && ||".split())
-COMPOUND = frozenset("+= -= *= /= %= &= |= ^= <<= >>=".split())
+_BINARY = frozenset("+ - * / % & | ^ << >> == != < > <= >= && ||".split())
+_COMPOUND = frozenset("+= -= *= /= %= &= |= ^= <<= >>=".split())
 _QUOTED = re.compile(r"parameter '(\w+)'")
 
 
@@ -32,6 +32,16 @@ def find_repairs(source: Source, repairs: Repairs, messages: Sequence[Message], 
                     index = locator.token_index(error if apply is _Finder.call else message)
                     if index is not None:
                         apply(finder, index, message)
+
+
+def repair_comparison(source: Source, repairs: Repairs, index: int) -> bool:
+    """Note an operator that compares vectors. False where it is `?`, which Metal does not apply to vectors."""
+    text = source.tokens[index].text
+    if text == "!":
+        repairs.negations.add(index)
+    elif text in _BINARY:
+        repairs.infix.add(index)
+    return text != "?"
 
 
 def _grouped(messages: Sequence[Message]) -> Iterator[tuple[Message, list[Message]]]:
@@ -54,12 +64,13 @@ class _Finder:
         self.source = source
         self.repairs = repairs
         self.locator = locator
+        self._brackets: set[int] = set()
 
     def operator(self, index: int, _: Message) -> None:
         text = self.source.tokens[index].text
-        if text in BINARY:
+        if text in _BINARY:
             self.repairs.infix.add(index)
-        elif text in COMPOUND:
+        elif text in _COMPOUND:
             self.repairs.compound.add(index)
 
     def conditional(self, index: int, _: Message) -> None:
@@ -89,6 +100,39 @@ class _Finder:
         ):
             self.repairs.lists.add(index)
 
+    def comparisons(self, index: int, _: Message) -> None:
+        """All comparisons of the statement, or else of the function: one of them is of vectors."""
+        source = self.source
+        start = index
+        while start > 0 and not any(source.operator(start - 1, text) for text in (";", "{", "}")):
+            start = source.brackets.partner(start - 1) if source.brackets.is_closer(start - 1) else start - 1
+        if self._compare(start, source.statement_end(index)):
+            return
+        for declaration in source.walk():
+            if declaration.parameters and declaration.body and declaration.body[0] < index < declaration.body[1]:
+                self._compare(*declaration.body)
+
+    def _compare(self, start: int, end: int) -> bool:
+        """Note the comparisons in [start, end); False where there was none left to note."""
+        before = len(self.repairs.infix)
+        for index in range(start, min(end + 1, len(self.source.tokens))):
+            text = self.source.tokens[index].text
+            if text in ("==", "!=", "<=", ">=") or (text in ("<", ">") and not self._is_bracket(index)):
+                if not self.source.word(index - 1, "operator"):
+                    self.repairs.infix.add(index)
+        return len(self.repairs.infix) > before
+
+    def _is_bracket(self, index: int) -> bool:
+        """Whether `<` or `>` may belong to a template argument list."""
+        if index in self._brackets:
+            return True
+        closer = None
+        if self.source.operator(index, "<") and self.source.word(index - 1):
+            closer = self.source.brackets.template_end(index)
+        if closer is not None:
+            self._brackets.update((index, closer))
+        return closer is not None
+
     def reference(self, index: int, _: Message) -> None:
         if self.source.word(index):
             self.repairs.references.add(index)
@@ -106,6 +150,8 @@ class _Finder:
                             self.repairs.functions.add(index)
                             return
 
+
+_VECTORS = re.compile(r"vector of \d|'(any|all|select|is[a-z]+|bool[234])'|\b(char|short|int|long)[234]\b|bool_vector")
 
 #: What an error says; what a note of it says, where that one points to the place (for calls, the error does); what to do.
 _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, int, Message], None]], ...] = (
@@ -132,4 +178,5 @@ _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, 
         re.compile("invalid explicitly-specified argument for template parameter"),
         _Finder.function,
     ),
+    (_VECTORS, None, _Finder.comparisons),
 )  # fmt: skip

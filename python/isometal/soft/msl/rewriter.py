@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from isometal.soft.msl.brackets import separate_attributes
@@ -22,7 +21,7 @@ from isometal.soft.msl.passes.keywords import rewrite_keywords
 from isometal.soft.msl.passes.repairs import Repairs, rewrite_repairs
 from isometal.soft.msl.passes.threadgroup import ThreadgroupVariable, rewrite_threadgroup_variables
 from isometal.soft.msl.passes.vector_types import VectorTypes, rewrite_bool_vectors
-from isometal.soft.msl.tokens import Token, lex
+from isometal.soft.msl.tokens import lex
 
 __all__ = ["Rewritten", "read", "rewrite"]
 
@@ -32,7 +31,7 @@ class Rewritten:
     """The new text, and what the passes learned about the source."""
 
     rendered: Rendered
-    tokens: Sequence[Token]
+    source: Source
     kernels: list[KernelFunction] = field(default_factory=list)
     instantiations: list[Instantiation] = field(default_factory=list)
     threadgroup_variables: list[ThreadgroupVariable] = field(default_factory=list)
@@ -54,11 +53,11 @@ def rewrite(source: Source, repairs: Repairs | None = None) -> Rewritten:
     kernels = find_kernels(source, problems)
     instantiations = find_instantiations(source, kernels, problems)
     vectors = VectorTypes(source)
-    lint(source, kernels, problems)
+    lint(source, problems)
     rewrite_keywords(source, edits)
     rewrite_address_spaces(source, edits)
     remove_attributes(source, edits)
-    constants = rewrite_function_constants(source, edits)
+    constants = rewrite_function_constants(source, edits, problems)
     rewrite_static_members(source, edits)
     rewrite_bool_vectors(source, edits)
     rewrite_vector_constructors(source, edits, vectors)
@@ -71,4 +70,4 @@ def rewrite(source: Source, repairs: Repairs | None = None) -> Rewritten:
     add_entries(source, edits, instantiations)
     if any(problem.severity == "error" for problem in problems):
         raise RejectedSource(problems)
-    return Rewritten(edits.render(source.tokens), source.tokens, kernels, instantiations, variables, constants)
+    return Rewritten(edits.render(source.tokens), source, kernels, instantiations, variables, constants)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isometal.soft.msl.declarations import Declaration, DeclarationKind, Source
+from isometal.soft.msl.diagnostics import Diagnostic
 from isometal.soft.msl.edits import Edits
 from isometal.soft.msl.passes.attributes_reader import attributes_of
 from isometal.soft.msl.tokens import Position
@@ -24,7 +25,7 @@ class FunctionConstant:
     position: Position
 
 
-def rewrite_function_constants(source: Source, edits: Edits) -> list[FunctionConstant]:
+def rewrite_function_constants(source: Source, edits: Edits, problems: list[Diagnostic]) -> list[FunctionConstant]:
     """Make each an external variable, which the optimiser cannot know; ir_constants.py gives it Apple's form."""
     found: list[FunctionConstant] = []
     for declaration in source.walk():
@@ -41,6 +42,11 @@ def rewrite_function_constants(source: Source, edits: Edits) -> list[FunctionCon
                     )
                 )
                 edits.insert_before(declaration.head, "extern")
+                if not source.operator(declaration.end - 1, ";") or any(
+                    source.operator(i, "=") or source.operator(i, "{") for i in range(declaration.name, declaration.end)
+                ):
+                    message = f"function constant '{token.text}' cannot have an initializer; the pipeline gives its value"
+                    problems.append(Diagnostic("error", token.position, message))
                 for index in range(declaration.head, declaration.name):
                     if source.word(index, "static", "constexpr", "extern", "inline"):
                         edits.replace(index, "")

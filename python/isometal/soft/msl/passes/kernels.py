@@ -20,7 +20,11 @@ __all__ = ["Instantiation", "KernelFunction", "KernelParameter", "find_instantia
 
 @dataclass(frozen=True, slots=True)
 class KernelParameter:
-    """A parameter. `condition` is the function constant of [[function_constant(name)]], or ""."""
+    """A parameter.
+
+    `condition` is the function constant of [[function_constant(name)]], or ""; `dimensions` are the token ranges of
+    the sizes where it is declared as an array, `constant int shape[3]`.
+    """
 
     name: str
     start: int
@@ -28,6 +32,7 @@ class KernelParameter:
     attributes: tuple[Attribute, ...]
     position: Position
     condition: str = ""
+    dimensions: tuple[tuple[int, int], ...] = ()
 
     def attribute(self, name: str) -> Attribute | None:
         return next((a for a in self.attributes if a.name == name), None)
@@ -133,6 +138,7 @@ def _head_end(declaration: Declaration) -> int:
 def _parameter(source: Source, start: int, end: int) -> KernelParameter:
     attributes = tuple(attributes_of(source, start, end))
     name = ""
+    dimensions: list[tuple[int, int]] = []
     position = source.tokens[start].position if start < end else source.tokens[start - 1].position
     index = start
     while index < end and not source.operator(index, "="):
@@ -147,9 +153,11 @@ def _parameter(source: Source, start: int, end: int) -> KernelParameter:
             if inside:
                 name, position = source.tokens[inside[-1]].text, source.tokens[inside[-1]].position
             break
+        elif source.operator(index, "[") and source.brackets.partner(index) > index + 1:
+            dimensions.append((index + 1, source.brackets.partner(index)))
         index = source.brackets.after(index)
     condition = next((source.text(a.start, a.end) for a in attributes if a.name == "function_constant"), "")
-    return KernelParameter(name, start, end, attributes, position, condition)
+    return KernelParameter(name, start, end, attributes, position, condition, tuple(dimensions))
 
 
 def _check_result(source: Source, declaration: Declaration, problems: list[Diagnostic]) -> None:

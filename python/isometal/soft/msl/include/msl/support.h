@@ -62,20 +62,30 @@ MSL_INLINE constexpr T __msl_cast(U x) {
   if constexpr (__is_same(T, U)) {
     return x;
   } else if constexpr (__msl_is_bool_vector<T>::value && from == to) {
-    T result{};
-    for (int i = 0; i < to; i++) result[i] = x[i] != 0;
-    return result;
+    if constexpr (to == 2)
+      return T{x[0] != 0, x[1] != 0};
+    else if constexpr (to == 3)
+      return T{x[0] != 0, x[1] != 0, x[2] != 0};
+    else
+      return T{x[0] != 0, x[1] != 0, x[2] != 0, x[3] != 0};
   } else if constexpr (__msl_is_bool_vector<U>::value && from == to) {
-    T result;
-    for (int i = 0; i < to; i++) result[i] = element(x[i]);
-    return result;
+    if constexpr (to == 2)
+      return T{element(x.x), element(x.y)};
+    else if constexpr (to == 3)
+      return T{element(x.x), element(x.y), element(x.z)};
+    else
+      return T{element(x.x), element(x.y), element(x.z), element(x.w)};
   } else if constexpr (to > 0 && from > 0) {
     static_assert(to == from, "vectors of different sizes");
     return __builtin_convertvector(x, T);
   } else if constexpr (__msl_is_bool_vector<T>::value) {
-    T result{};
-    for (int i = 0; i < to; i++) result[i] = static_cast<bool>(x);
-    return result;
+    const bool all = static_cast<bool>(x);
+    if constexpr (to == 2)
+      return T{all, all};
+    else if constexpr (to == 3)
+      return T{all, all, all};
+    else
+      return T{all, all, all, all};
   } else if constexpr (to > 0 && __is_convertible(U, T) && !__is_arithmetic(U) && !__is_same(U, __bf16)) {
     return static_cast<T>(x);  // a class that converts itself
   } else if constexpr (to > 0) {
