@@ -49,7 +49,8 @@ def evaluate(
         for index, (name, values) in enumerate(inputs.items())
     )
     read = "".join(f"  {_NAMES[values.dtype]} {name} = in_{name}[g];\n" for name, values in inputs.items())
-    results = "".join(f"  out[{row} * {count} + g] = {returns}({e});\n" for row, e in enumerate(expressions))
+    cast = f"static_cast<{returns}>"
+    results = "".join(f"  out[{row} * {count} + g] = {cast}({e});\n" for row, e in enumerate(expressions))
     source = (
         f"#include <metal_stdlib>\nusing namespace metal;\n{declarations}\n"
         f"kernel void evaluate(device {returns}* out [[buffer(0)]]{parameters},\n"

@@ -297,6 +297,19 @@ def test_bfloat_becomes_float_in_functions_and_comparisons() -> None:
         assert_close(got, truth, 2.0**-23, "")
 
 
+@pytest.mark.parametrize("to", DTYPES)
+def test_conversions_of_vectors(to: str) -> None:
+    # Numbers that every type has, and for bool those that are not zero.
+    x = RANDOM.integers(0, 4, COUNT).astype(np.int32)
+    expressions = [f"{to}3({source}3(0, 1, x)).z" for source in DTYPES] + [
+        f"static_cast<{to}>(as_{source})" for source in DTYPES
+    ]
+    variables = " ".join(f"{source} as_{source} = {source}(x);" for source in DTYPES)
+    for expression, got in zip(expressions, evaluate(expressions, {"x": x}, to, variables=variables), strict=True):
+        numbers = x != 0 if "bool3(" in expression or "as_bool" in expression else x
+        np.testing.assert_array_equal(got, numbers.astype(DTYPES[to]), expression)
+
+
 def test_packing() -> None:
     x, y = uniform(-1.2, 1.2), uniform(-0.2, 1.2)
     packed = evaluate(

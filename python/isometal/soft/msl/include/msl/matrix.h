@@ -31,7 +31,7 @@ struct matrix {
   /// From a matrix of other elements.
   template <class U, class = enable_if_t<!is_same_v<T, U>>>
   MSL_FUNC explicit constexpr matrix(matrix<U, C, R> other) : columns{} {
-    for (int i = 0; i < C; i++) columns[i] = __builtin_convertvector(other.columns[i], __column);
+    for (int i = 0; i < C; i++) columns[i] = __msl_cast<__column>(other.columns[i]);
   }
 
   MSL_FUNC constexpr __private __column& operator[](int i) __private { return columns[i]; }
