@@ -77,7 +77,13 @@ MSL_INLINE constexpr T __msl_cast(U x) {
       return T{element(x.x), element(x.y), element(x.z), element(x.w)};
   } else if constexpr (to > 0 && from > 0) {
     static_assert(to == from, "vectors of different sizes");
-    return __builtin_convertvector(x, T);
+    using source = typename __msl_vector_traits<U>::value_type;
+    // clang makes an invalid conversion of half to bfloat and back; float holds both.
+    if constexpr ((__is_same(source, half) && __is_same(element, __bf16)) ||
+                  (__is_same(source, __bf16) && __is_same(element, half)))
+      return __builtin_convertvector(__builtin_convertvector(x, vec<float, to>), T);
+    else
+      return __builtin_convertvector(x, T);
   } else if constexpr (__msl_is_bool_vector<T>::value) {
     const bool all = static_cast<bool>(x);
     if constexpr (to == 2)
