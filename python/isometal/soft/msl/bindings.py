@@ -97,7 +97,9 @@ class _Checker:
             )
             return ""
         if not builtins:
-            self._fail(parameter, "its value comes from nowhere: it has no attribute such as [[thread_position_in_grid]]")
+            self._fail(
+                parameter, "its value comes from nowhere: it has no attribute such as [[thread_position_in_grid]]"
+            )
             return ""
         if len(builtins) > 1:
             self._fail(parameter, f"it has two attributes, '{builtins[0]}' and '{builtins[1]}'")

@@ -119,9 +119,7 @@ class Brackets:
                     depth -= len(text)
                     if depth <= 0:
                         return index
-                elif text in _NOT_IN_ARGUMENTS and not self.is_opener(index):
-                    return None
-                elif text in (";", "[["):
+                elif (text in _NOT_IN_ARGUMENTS and not self.is_opener(index)) or text in (";", "[["):
                     return None
             index = self.after(index)
         return None

@@ -13,9 +13,13 @@ from isometal.soft.msl.tokens import Position
 
 __all__ = ["Message", "forbidden_conversions", "parse_messages", "to_diagnostics", "words_of_metal"]
 
-_MESSAGE = re.compile(r"(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): (?P<severity>fatal error|error|warning|note): (?P<text>.*)")
+_MESSAGE = re.compile(
+    r"(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): (?P<severity>fatal error|error|warning|note): (?P<text>.*)"
+)
 #: Conversions of floating-point values to bfloat; those of integers are allowed.
-_TO_BFLOAT = re.compile(r"(?:floating-point precision: |conversion from '(?:float|half)').*? to '(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))")
+_TO_BFLOAT = re.compile(
+    r"(?:floating-point precision: |conversion from '(?:float|half)').*? to '(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))"
+)
 _FLAG = re.compile(r" \[-W[\w+,=-]+\]$")
 
 
@@ -109,4 +113,3 @@ def words_of_metal(text: str) -> str:
         text = text.replace(new, word)
     text = _SAME.sub(r"'\1'", text)
     return text.replace("OpenCL", "Metal")
-

@@ -158,11 +158,15 @@ class _Compilation:
     def __post_init__(self) -> None:
         self.lines = SourceLines(self.name, self.text)
 
-    def run(
-        self, folder: Path, macros: Sequence[str], include_dirs: Sequence[str | os.PathLike[str]]
-    ) -> AirLibrary:
+    def run(self, folder: Path, macros: Sequence[str], include_dirs: Sequence[str | os.PathLike[str]]) -> AirLibrary:
         version = self.language_version[0] * 100 + self.language_version[1] * 10
-        known = ["__METAL__=1", f"__METAL_VERSION__={version}", "__METAL_MACOS__=1", "__HAVE_BFLOAT__=1", "__MSL_SOFT__=1"]
+        known = [
+            "__METAL__=1",
+            f"__METAL_VERSION__={version}",
+            "__METAL_MACOS__=1",
+            "__HAVE_BFLOAT__=1",
+            "__MSL_SOFT__=1",
+        ]
         known += ["__FAST_MATH__=1"] if self.fast_math else []
         places = [os.path.abspath(place) for place in include_dirs]
         result = driver.preprocess(folder, self.text, self.name, [*known, *macros], places)
@@ -226,9 +230,7 @@ class _Compilation:
             return rewritten, module
         raise MslError(f"[soft] {self.name}: gave up after {_MAX_ATTEMPTS} attempts to rewrite it.")
 
-    def _find_comparisons(
-        self, folder: Path, rewritten: Rewritten, version: int, repairs: Repairs, file: str
-    ) -> None:
+    def _find_comparisons(self, folder: Path, rewritten: Rewritten, version: int, repairs: Repairs, file: str) -> None:
         assert self.source is not None and self.locator is not None
         result = self._compile(folder, rewritten, version, lines=True)
         problems: list[Diagnostic] = []

@@ -139,9 +139,7 @@ def _constant(match: re.Match[str]) -> DescribedConstant:
     code = match[3]
     vector = _MANGLED_VECTOR.fullmatch(code)
     element = SCALARS.get(vector[2] if vector else code, "?")
-    return DescribedConstant(
-        int(match[1]), _number(match[2]), element + (vector[1] if vector else ""), code, match[4]
-    )
+    return DescribedConstant(int(match[1]), _number(match[2]), element + (vector[1] if vector else ""), code, match[4])
 
 
 def _number(text: str) -> int:

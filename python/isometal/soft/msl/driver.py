@@ -77,7 +77,10 @@ def compile_text(folder: Path, text: str, *, stdlib: bool, fast_math: bool, vers
     source.write_text(text, encoding="utf-8")
     arguments = [*_TARGET, "-nostdinc", "-x", "clcpp", "-cl-std=CLC++2021", "-cl-no-stdinc"]
     arguments += ["-cl-single-precision-constant", "-ffp-contract=on"]
-    arguments += ["-Xclang", "-cl-ext=-all,+cl_khr_fp16,+__opencl_c_generic_address_space,+__opencl_c_int64,+__cl_clang_function_pointers"]
+    arguments += [
+        "-Xclang",
+        "-cl-ext=-all,+cl_khr_fp16,+__opencl_c_generic_address_space,+__opencl_c_int64,+__cl_clang_function_pointers",
+    ]
     for kind in ("bfloat16", "float16"):
         arguments += ["-Xclang", f"-f{kind}-excess-precision=none"]
     if fast_math:
@@ -144,7 +147,9 @@ def _run(folder: Path, arguments: Sequence[str], source: Path, output: str) -> R
         messages.seek(0)
         text = messages.read(_MAX_OUTPUT).decode("utf-8", "replace")
     if status < 0 or (status != 0 and "error:" not in text):
-        raise MslError(f"[soft] clang failed with status {status} on this source; this is a fault of the compiler.", text)
+        raise MslError(
+            f"[soft] clang failed with status {status} on this source; this is a fault of the compiler.", text
+        )
     if status != 0 or not target.is_file():
         return Result(False, "", text)
     return Result(True, target.read_text(encoding="utf-8", errors="replace"), text)
@@ -159,7 +164,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _environment(folder: Path) -> dict[str, str]:
     """Nothing of the user's that clang would read: CPATH, CCC_OVERRIDE_OPTIONS, and so on. Zig's caches go to the folder."""
     kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "TEMP", "TMP") if key in os.environ}
-    return {**kept, "HOME": str(folder), "ZIG_GLOBAL_CACHE_DIR": str(folder), "ZIG_LOCAL_CACHE_DIR": str(folder), "LC_ALL": "C"}
+    return {
+        **kept,
+        "HOME": str(folder),
+        "ZIG_GLOBAL_CACHE_DIR": str(folder),
+        "ZIG_LOCAL_CACHE_DIR": str(folder),
+        "LC_ALL": "C",
+    }
 
 
 def _escape(name: str) -> str:

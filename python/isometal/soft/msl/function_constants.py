@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from isometal.soft.msl.described import DescribedConstant
 from isometal.soft.msl.derived_constants import DerivedConstants
+from isometal.soft.msl.described import DescribedConstant
 from isometal.soft.msl.ir_text import ModuleText, references
 
 __all__ = ["ConstantsInIr", "add_function_constants", "mangled"]
@@ -131,8 +131,7 @@ def _constructor(module: ModuleText, found: ConstantsInIr, body: list[str]) -> N
     if found.predicates:
         kept = ", ".join(f"ptr addrspacecast (ptr addrspace(2) {s} to ptr)" for s in found.predicates.values())
         module.pieces["@llvm.compiler.used"] = (
-            f"@llvm.compiler.used = appending global [{len(found.predicates)} x ptr] [{kept}], "
-            'section "llvm.metadata"'
+            f'@llvm.compiler.used = appending global [{len(found.predicates)} x ptr] [{kept}], section "llvm.metadata"'
         )
 
 

@@ -102,7 +102,11 @@ def _problem(rewritten: Rewritten, symbol: str, message: str) -> Diagnostic:
 
 def _position(rewritten: Rewritten, name: str) -> Position | None:
     for declaration in rewritten.source.walk():
-        if declaration.kind is DeclarationKind.FUNCTION and declaration.name is not None and declaration.body is not None:
+        if (
+            declaration.kind is DeclarationKind.FUNCTION
+            and declaration.name is not None
+            and declaration.body is not None
+        ):
             token = rewritten.source.tokens[declaration.name]
             if token.text == name:
                 return token.position

@@ -14,9 +14,7 @@ from isometal.soft.msl.spaces import restore_spaces
 
 __all__ = ["KernelIr", "ThreadgroupUse", "entry_symbol", "kernel_ir"]
 
-_VARIABLE = re.compile(
-    r"call [^@\n]*@__msl_threadgroup_variable\(i32 \w+ (\d+), i64 \w+ (\d+), i64 \w+ (\d+)\)[^\n]*"
-)
+_VARIABLE = re.compile(r"call [^@\n]*@__msl_threadgroup_variable\(i32 \w+ (\d+), i64 \w+ (\d+), i64 \w+ (\d+)\)[^\n]*")
 _ATTRIBUTE = re.compile(r"^.*call [^@\n]*@_Z15__msl_attributeI[^\n]*\n", re.MULTILINE)
 _LINKAGE = re.compile(r"^define (?:linkonce_odr |weak_odr |internal )?(?:dso_local )?")
 

@@ -17,8 +17,8 @@ from isometal.soft.msl.passes.repairs import Repairs
 
 __all__ = ["find_repairs", "repair_comparison"]
 
-_BINARY = frozenset("+ - * / % & | ^ << >> == != < > <= >= && ||".split())
-_COMPOUND = frozenset("+= -= *= /= %= &= |= ^= <<= >>=".split())
+_BINARY = frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "&&", "||"])
+_COMPOUND = frozenset(["+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="])
 _QUOTED = re.compile(r"parameter '(\w+)'")
 
 
@@ -78,7 +78,7 @@ class _Finder:
             self.repairs.conditionals.add(index)
 
     def cast(self, index: int, _: Message) -> None:
-        if self.source.word(index):
+        if self.source.word(index) or self.source.operator(index, "("):
             self.repairs.casts.add(index)
 
     def vector(self, index: int, _: Message) -> None:
@@ -146,7 +146,9 @@ class _Finder:
             if declaration.start <= place < max(declaration.end, declaration.start + 1):
                 for opener, closer in declaration.templates:
                     for index in range(opener, closer):
-                        if self.source.word(index, quoted[1]) and not self.source.word(index - 1, "auto", "typename", "class"):
+                        if self.source.word(index, quoted[1]) and not self.source.word(
+                            index - 1, "auto", "typename", "class"
+                        ):
                             self.repairs.functions.add(index)
                             return
 
@@ -161,7 +163,7 @@ _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, 
     (re.compile(r"incompatible operand types \(.*__\w+"), None, _Finder.conditional),
     (re.compile("conditional expression is ambiguous"), None, _Finder.conditional),
     (re.compile("invalid conversion between (ext-)?vector type"), None, _Finder.cast),
-    (re.compile(r"(C-style|functional-style) cast from '.*' to '.*' is not allowed"), None, _Finder.cast),
+    (re.compile(r"(C-style|functional-style) cast from '.*' (\(aka .*\) )?to '.*' (\(aka .*\) )?is not allowed"), None, _Finder.cast),
     (
         re.compile("invalid vector element type 'bool'"),
         re.compile("in instantiation of template type alias 'vec'"),

@@ -24,7 +24,9 @@ def rewrite_casts(source: Source, edits: Edits, vectors: VectorTypes) -> None:
 
 def _is_indirect(source: Source, start: int, end: int) -> bool:
     """Whether the type is a pointer or reference."""
-    return any(source.operator(i, "*") or source.operator(i, "&") or source.operator(i, "&&") for i in range(start, end))
+    return any(
+        source.operator(i, "*") or source.operator(i, "&") or source.operator(i, "&&") for i in range(start, end)
+    )
 
 
 def _parenthesised(source: Source, edits: Edits, vectors: VectorTypes, opener: int) -> None:

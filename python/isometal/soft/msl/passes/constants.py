@@ -45,7 +45,9 @@ def rewrite_function_constants(source: Source, edits: Edits, problems: list[Diag
                 if not source.operator(declaration.end - 1, ";") or any(
                     source.operator(i, "=") or source.operator(i, "{") for i in range(declaration.name, declaration.end)
                 ):
-                    message = f"function constant '{token.text}' cannot have an initializer; the pipeline gives its value"
+                    message = (
+                        f"function constant '{token.text}' cannot have an initializer; the pipeline gives its value"
+                    )
                     problems.append(Diagnostic("error", token.position, message))
                 for index in range(declaration.head, declaration.name):
                     if source.word(index, "static", "constexpr", "extern", "inline"):

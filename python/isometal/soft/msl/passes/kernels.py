@@ -90,7 +90,9 @@ def find_kernels(source: Source, problems: list[Diagnostic]) -> list[KernelFunct
             is_kernel |= source.word(index, *_KERNEL_WORDS)
         stage = next((a for a in attributes if a.name in _STAGES), None)
         if stage is not None:
-            problems.append(Diagnostic("error", stage.position, f"{stage.name} functions are not supported: kernels are"))
+            problems.append(
+                Diagnostic("error", stage.position, f"{stage.name} functions are not supported: kernels are")
+            )
         if not is_kernel or declaration.body is None:
             continue
         name = source.tokens[declaration.name]

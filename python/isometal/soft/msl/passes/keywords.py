@@ -14,15 +14,14 @@ _PREFIX = "__msl_word_"
 #: Ordinary identifiers in Metal, keywords in OpenCL; by what stands in their place.
 RENAMED = {
     _PREFIX + word: word
-    for word in (
-        "addrspace_cast clk_event_t event_t generic global image1d_t image2d_t image3d_t local ndrange_t pipe queue_t "
-        "read_only read_write reserve_id_t sampler_t vec_step write_only"
-    ).split()
+    for word in ["addrspace_cast", "clk_event_t", "event_t", "generic", "global", "image1d_t", "image2d_t", "image3d_t", "local", "ndrange_t", "pipe", "queue_t", "read_only", "read_write", "reserve_id_t", "sampler_t", "vec_step", "write_only"]
 }
 _WORDS = {word: new for new, word in RENAMED.items()}
 _BFLOAT = re.compile(r"(?i:(.*[0-9.])bf)")
 #: Floating-point literals without a suffix are float in Metal. Clang's own option for that forgets it in templates.
-_FLOAT = re.compile(r"(?i:0x[0-9a-f']*\.?[0-9a-f']*p[-+]?[0-9']+|(?:[0-9']+\.[0-9']*|\.[0-9']+)(?:e[-+]?[0-9']+)?|[0-9']+e[-+]?[0-9']+)")
+_FLOAT = re.compile(
+    r"(?i:0x[0-9a-f']*\.?[0-9a-f']*p[-+]?[0-9']+|(?:[0-9']+\.[0-9']*|\.[0-9']+)(?:e[-+]?[0-9']+)?|[0-9']+e[-+]?[0-9']+)"
+)
 _PRAGMA = re.compile(r"#\s*pragma\s+(\w+)\s*(.*)", re.DOTALL)
 _CONTRACT = re.compile(r"fp\s+contract\s*\(\s*(on|off|fast)\s*\)")
 

@@ -22,7 +22,7 @@ class Repairs:
     negations: set[int] = field(default_factory=set)
     #: `?` whose branches are class objects in different address spaces.
     conditionals: set[int] = field(default_factory=set)
-    #: First tokens of `T(x)` that need the conversions of static_cast.
+    #: First tokens of `T(x)` and `(T)x` that need the conversions of static_cast.
     casts: set[int] = field(default_factory=set)
     #: `(` of calls with lists in braces that are meant to be vectors.
     lists: set[int] = field(default_factory=set)
@@ -50,6 +50,10 @@ def rewrite_repairs(source: Source, edits: Edits, repairs: Repairs) -> None:
             edits.insert_after(index, "__msl_arm() =")
             edits.insert_after(colon, "__msl_arm() =")
     for index in repairs.casts:
+        if source.operator(index, "("):
+            edits.replace(index, "__msl_cast_operator<")
+            edits.replace(source.brackets.partner(index), ">()->*")
+            continue
         opener = _cast_opener(source, index)
         if opener is not None:
             edits.insert_before(index, "__msl_cast<")

@@ -81,7 +81,7 @@ def _variables(source: Source, start: int) -> list[tuple[int, int]]:
                     closer = source.brackets.template_end(behind + 1, stop)
                     behind = closer if closer is not None else behind
             behind = source.brackets.after(behind)
-        if name is not None and name > start + 1 or (name is not None and found):
+        if (name is not None and name > start + 1) or (name is not None and found):
             found.append((name, behind))
     return found
 

@@ -21,7 +21,9 @@ class VectorTypes:
         self._names = set(_BUILT_IN)
         pending = [d for d in source.walk() if d.kind is DeclarationKind.ALIAS and d.name is not None]
         while True:
-            found = {source.tokens[d.name].text for d in pending if d.name is not None and self._is_alias(d.head, d.end)}
+            found = {
+                source.tokens[d.name].text for d in pending if d.name is not None and self._is_alias(d.head, d.end)
+            }
             if found <= self._names:
                 break
             self._names |= found

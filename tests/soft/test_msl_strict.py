@@ -1,0 +1,320 @@
+"""What Apple's compiler rejects is rejected here too, with the place and a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from isometal.soft.errors import MslError
+from isometal.soft.msl import compile_source
+
+HEADER = "#include <metal_stdlib>\nusing namespace metal;\n"
+
+#: name -> (source below HEADER; the error that is expected: line below HEADER, column, and a part of its text)
+REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
+    # address spaces
+    "pointer_parameter_without_space": (
+        "int f(int* p) { return *p; }\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 10, "parameter 'p': a pointer needs an address space"),
+    ),
+    "reference_parameter_without_space": (
+        "int f(const int& p) { return p; }\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 16, "parameter 'p': a reference needs an address space"),
+    ),
+    "local_pointer_without_space": (
+        "kernel void k(device int* a) {\n  int x = 1;\n  int* p = &x;\n  a[0] = *p;\n}",
+        (3, 6, "'p': a pointer needs an address space"),
+    ),
+    "member_pointer_without_space": (
+        "struct S { float* p; };\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 17, "'p': a pointer needs an address space"),
+    ),
+    "cast_to_pointer_without_space": (
+        "kernel void k(device int* a) { a[0] = *(float*)a; }",
+        (1, 46, "a pointer needs an address space"),
+    ),
+    "result_without_space": (
+        "int* f(thread int* p) { return p; }\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 4, "the result of 'f': a pointer needs an address space"),
+    ),
+    "kernel_pointer_without_space": (
+        "kernel void k(int* a) { a[0] = 1; }",
+        (1, 18, "parameter 'a': a pointer needs an address space"),
+    ),
+    "kernel_pointer_to_thread": (
+        "kernel void k(thread int* a) { a[0] = 1; }",
+        (1, 27, "must be in device, constant or threadgroup memory, not in thread"),
+    ),
+    "device_to_thread_pointer": (
+        "int f(thread int* p) { return *p; }\nkernel void k(device int* a) { a[0] = f(a); }",
+        (2, 39, "no matching function for call to 'f'"),
+    ),
+    "threadgroup_to_device_pointer": (
+        "kernel void k(device int* a, threadgroup int* b) { device int* c = b; a[0] = *c; }",
+        (1, 64, "cannot initialize a variable of type 'device int *"),
+    ),
+    "constant_to_device_pointer": (
+        "kernel void k(constant int* a, device int* b) { const device int* p = a; b[0] = *p; }",
+        (1, 67, "cannot initialize a variable of type 'const device int *"),
+    ),
+    "thread_method_of_device_object": (
+        "struct S { int v; int get() { return v; } };\nkernel void k(device S* a) { a[0].v = a[1].get(); }",
+        (2, 39, "cannot initialize object parameter of type 'thread S' with an expression of type 'device S'"),
+    ),
+    "write_to_constant": ("kernel void k(constant int* a) { a[0] = 1; }", (1, 39, "not assignable")),
+    "constant_in_function": (
+        "int f(int i) {\n  constant int t[2] = {1, 2};\n  return t[i];\n}\nkernel void k(device int* a) { a[0] = f(0); }",
+        (2, 16, "constant address space"),
+    ),
+    # program scope
+    "mutable_global": ("int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 5, "must reside in constant")),
+    "const_global": ("const int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 11, "must reside in constant")),
+    "constexpr_global": ("constexpr int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 15, "constant address")),
+    "static_member_without_constant": (
+        "struct S { static constexpr int n = 3; };\nkernel void k(device int* a) { a[0] = S::n; }",
+        (1, 33, "must reside in constant"),
+    ),
+    "constant_without_value": ("constant int n;\nkernel void k(device int* a) { a[0] = n; }", (1, 14, "must be initialized")),
+    "computed_constant": (
+        "int f() { return 3; }\nconstant int n = f();\nkernel void k(device int* a) { a[0] = n; }",
+        (2, 14, "'n' must be initialized by a constant expression"),
+    ),
+    "static_local": (
+        "kernel void k(device int* a) {\n  static int n = 0;\n  a[0] = n;\n}",
+        (2, 3, "static variables are not allowed in functions"),
+    ),
+    # threadgroup memory
+    "threadgroup_variable_in_helper": (
+        "float f(device float* a) { threadgroup float x[2]; x[0] = a[0]; return x[1]; }\n"
+        "kernel void k(device float* a) { a[0] = f(a); }",
+        (1, 46, "threadgroup variable 'x' in 'f', which is no kernel"),
+    ),
+    "threadgroup_variable_with_value": (
+        "kernel void k(device int* a) { threadgroup int x = 3; a[0] = x; }",
+        (1, 48, "threadgroup variable 'x' cannot have an initializer"),
+    ),
+    "threadgroup_memory_over_32_kb": (
+        "kernel void k(device float* a) { threadgroup float x[8192], y; x[0] = a[0]; y = x[0]; a[1] = y; }",
+        (1, 13, "32772 bytes of threadgroup variables ('x' 32768, 'y' 4); 32768 are the limit"),
+    ),
+    # types
+    "double": ("kernel void k(device float* a) { double x = a[0]; a[1] = x; }", (1, 34, "Metal has no double")),
+    "long_long": ("kernel void k(device long* a) { long long x = a[0]; a[1] = x; }", (1, 33, "no 'long long'")),
+    "float_to_bfloat": (
+        "kernel void k(device bfloat* b, device float* a) { b[0] = a[0]; }",
+        (1, 59, "'float' to 'bfloat'; in Metal this needs a cast"),
+    ),
+    "float_literal_to_bfloat": (
+        "kernel void k(device bfloat* b) { bfloat x = 1.0f; b[0] = x; }",
+        (1, 46, "implicit conversion from 'float' to 'bfloat'"),
+    ),
+    "float_result_to_bfloat": (
+        "bfloat f(float x) { return x; }\nkernel void k(device bfloat* b) { b[0] = f(1); }",
+        (1, 28, "'float' to 'bfloat'"),
+    ),
+    "bfloat_compound_float": (
+        "kernel void k(device bfloat* b, device float* a) { b[0] += a[0]; }",
+        (1, 60, "'float' to 'bfloat'"),
+    ),
+    "bfloat_to_half": ("kernel void k(device half* a, device bfloat* b) { a[0] = b[0]; }", (1, 58, "'half'")),
+    "float4_to_half4": (
+        "kernel void k(device half4* a, device float4* b) { a[0] = b[0]; }",
+        (1, 59, "from incompatible type 'device "),
+    ),
+    "float3_to_float4": (
+        "kernel void k(device float4* a, device float3* b) { a[0] = b[0]; }",
+        (1, 60, "from incompatible type 'device "),
+    ),
+    "vector_condition": (
+        "kernel void k(device float4* a) { a[0] = a[1] < a[2] ? a[1] : a[2]; }",
+        (1, 42, "bool4"),
+    ),
+    "narrowing": (
+        "kernel void k(device int* a, device float* f) { int x{f[0]}; a[0] = x; }",
+        (1, 55, "cannot be narrowed"),
+    ),
+    # kernels
+    "kernel_with_result": ("kernel int k(device int* a) { return a[0]; }", (1, 12, "kernel 'k' must return void")),
+    "buffer_index_out_of_range": (
+        "kernel void k(device int* a [[buffer(31)]]) { a[0] = 1; }",
+        (1, 27, "buffer index 31 is out of range; 0 to 30 are possible"),
+    ),
+    "buffer_index_twice": (
+        "kernel void k(device int* a [[buffer(3)]], device int* b [[buffer(3)]]) { a[0] = b[0]; }",
+        (1, 56, "buffer index 3 is already that of 'a'"),
+    ),
+    "scalar_by_value": (
+        "kernel void k(device int* a, int n [[buffer(1)]]) { a[0] = n; }",
+        (1, 34, "'int' by value cannot be a buffer; 'constant int&' or a pointer would be one"),
+    ),
+    "parameter_without_attribute": (
+        "kernel void k(device int* a, uint i) { a[i] = 1; }",
+        (1, 35, "parameter 'i' of kernel 'k': its value comes from nowhere"),
+    ),
+    "unknown_attribute": (
+        "kernel void k(device int* a, uint i [[thread_position]]) { a[i] = 1; }",
+        (1, 35, "attribute 'thread_position' is not one that kernels' parameters can have"),
+    ),
+    "wrong_type_of_builtin": (
+        "kernel void k(device int* a, int i [[thread_position_in_grid]]) { a[i] = 1; }",
+        (1, 34, "'thread_position_in_grid' cannot have type 'int'"),
+    ),
+    "vector_of_scalar_builtin": (
+        "kernel void k(device int* a, uint2 i [[thread_index_in_simdgroup]]) { a[i.x] = 1; }",
+        (1, 36, "'thread_index_in_simdgroup' cannot have type 'uint2'; it can have uint, ushort"),
+    ),
+    "builtin_as_pointer": (
+        "kernel void k(device int* a, device uint* i [[thread_position_in_grid]]) { a[0] = i[0]; }",
+        (1, 43, "attribute 'thread_position_in_grid' needs a value, not a pointer"),
+    ),
+    "buffer_attribute_on_threadgroup_memory": (
+        "kernel void k(device int* a, threadgroup int* t [[buffer(1)]]) { a[0] = t[0]; }",
+        (1, 47, "[[buffer(n)]] does not fit threadgroup memory"),
+    ),
+    "kernel_name_twice": (
+        "kernel void k(device int* a) { a[0] = 1; }\n[[host_name(\"k\")]] kernel void l(device int* a) { a[0] = 1; }",
+        (2, 32, "the name 'k' is given to two kernels"),
+    ),
+    "instantiation_without_name": (
+        "template <typename T> kernel void k(device T* a) { a[0] = 1; }\ntemplate kernel void k<int>(device int*);",
+        (2, 1, "an instantiation of kernel 'k' needs [[host_name"),
+    ),
+    "instantiation_of_unknown_kernel": (
+        'template [[host_name("x")]] [[kernel]] decltype(k<int>) k<int>;',
+        (1, 57, "'k' is instantiated as a kernel, but no kernel has that name"),
+    ),
+    "vertex_function": ("[[vertex]] float4 v() { return float4(0); }", (1, 3, "vertex functions are not supported")),
+    "too_many_function_constants_of_an_index": (
+        "constant int a [[function_constant(1)]];\nconstant int b [[function_constant(1)]];\n"
+        "kernel void k(device int* x) { x[0] = a + b; }",
+        (2, 14, "function constant index 1 is already that of 'a'"),
+    ),
+    "function_constant_with_value": (
+        "constant int a [[function_constant(1)]] = 3;\nkernel void k(device int* x) { x[0] = a; }",
+        (1, 14, "function constant 'a' cannot have an initializer"),
+    ),
+    "condition_that_is_no_function_constant": (
+        "constant bool a = true;\nkernel void k(device int* x, device int* y [[function_constant(a)]]) { x[0] = y[0]; }",
+        (2, 42, "'a' is no function constant"),
+    ),
+    # statements and functions
+    "goto": ("kernel void k(device int* a) {\n  goto end;\nend:\n  a[0] = 1;\n}", (2, 3, "goto is not allowed")),
+    "recursion": (
+        "int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n"
+        "kernel void k(device int* a) { a[0] = fib(a[1]); }",
+        (1, 5, "'fib' calls itself; recursion is not allowed"),
+    ),
+    "mutual_recursion": (
+        "int odd(int n);\nint even(int n) { return n == 0 ? 1 : odd(n - 1) + 2 * odd(n - 3); }\n"
+        "int odd(int n) { return n == 0 ? 0 : even(n - 1) + 3 * even(n - 2); }\n"
+        "kernel void k(device int* a) { a[0] = even(a[1]); }",
+        (2, 5, "'even' calls itself; recursion is not allowed"),
+    ),
+    "call_through_pointer": (
+        "float f(float x) { return x; }\n"
+        "kernel void k(device float* a) { float (*p)(float) = f; a[0] = p(a[1]); }",
+        (2, 13, "'k' calls a function through a pointer"),
+    ),
+    "variadic_function": (
+        "int f(int n, ...) { return n; }\nkernel void k(device int* a) { a[0] = f(1, 2); }",
+        (1, 5, "variadic arguments are not allowed in Metal"),
+    ),
+    "variable_length_array": (
+        "kernel void k(device int* a) { int n = a[0]; int x[n]; x[0] = 1; a[0] = x[0]; }",
+        (1, 52, "array size is not a constant expression"),
+    ),
+    "virtual_function": ("struct S { virtual int f() { return 1; } };", (1, 12, "virtual functions are not allowed")),
+    "new": ("kernel void k(device int* a) { auto p = new int; a[0] = *p; }", (1, 41, "no dynamic memory")),
+    "delete": ("kernel void k(device int* a) { delete a; }", (1, 32, "no dynamic memory")),
+    "throw": ("kernel void k(device int* a) { throw 1; }", (1, 32, "exceptions are not allowed")),
+    "try": ("kernel void k(device int* a) { try { a[0] = 1; } catch (...) {} }", (1, 32, "exceptions are not allowed")),
+    "dynamic_cast": ("kernel void k(device int* a) { dynamic_cast<int>(a[0]); }", (1, 32, "dynamic_cast is not allowed")),
+    "thread_local": ("thread_local int n;", (1, 1, "thread_local is not allowed")),
+    "std": ("kernel void k(device int* a) { a[0] = std::max(a[1], a[2]); }", (1, 39, "no namespace std")),
+    "asm": ('kernel void k(device int* a) { asm("nop"); }', (1, 32, "inline assembly is not allowed")),
+    "undeclared": ("kernel void k(device int* a) { a[0] = b; }", (1, 39, "use of undeclared identifier 'b'")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_rejected_with_place_and_reason(name: str) -> None:
+    source, (line, column, reason) = REJECTED[name]
+    with pytest.raises(MslError, match=r"program_source does not compile: \d+ errors?\.") as caught:
+        compile_source(HEADER + source)
+    place = f"program_source:{line + HEADER.count(chr(10))}:{column}: error: "
+    errors = [text for text in caught.value.diagnostics.split("\n") if ": error: " in text]
+    assert any(text.startswith(place) and reason in text for text in errors), caught.value.diagnostics
+    assert "__" not in "".join(errors).replace("__func__", ""), "an error speaks of the rewriter's words"
+
+
+#: Neighbours of what is rejected: these compile.
+ACCEPTED = {
+    "tail_recursion": (
+        "int gcd(int a, int b) { return b == 0 ? a : gcd(b, a % b); }\n"
+        "kernel void k(device int* a) { a[0] = gcd(a[1], a[2]); }"
+    ),
+    "template_parameter_with_space": (
+        "template <typename P> int f(P p) { return *p; }\ntemplate <typename T> void g(T& x) { x = 1; }\n"
+        "kernel void k(device int* a) { a[0] = f(a); g(a[1]); auto& r = a[2]; r = 3; auto* p = a; *p = 4; }"
+    ),
+    "method_for_device": (
+        "struct S { int v; int get() const device { return v; } int get() const { return v + 1; } };\n"
+        "kernel void k(device S* a) { S s = a[0]; a[0].v = a[1].get() + s.get() + S{3}.get(); }"
+    ),
+    "integer_to_bfloat": "kernel void k(device bfloat* b, constant int& n) { b[0] = n; bfloat x = 1; b[1] = x + 2; }",
+    "explicit_to_bfloat": (
+        "kernel void k(device bfloat* b, device float* a, device half* h) {\n"
+        "  b[0] = bfloat(a[0]); b[1] = static_cast<bfloat>(h[0]); b[2] = (bfloat)a[1]; b[4] = (bfloat)h[2]; h[1] = half(b[0]); b[3] = 1.0bf;\n}"
+    ),
+    "threadgroup_memory_of_32_kb": (
+        "kernel void k(device float* a) { threadgroup float x[8192]; x[0] = a[0]; a[1] = x[0]; }"
+    ),
+    "threadgroup_pointer": (
+        "kernel void k(device float* a) { threadgroup float x[4]; threadgroup float* p = x + 1; *p = a[0]; a[1] = x[1]; }"
+    ),
+    "buffer_30": "kernel void k(device int* a [[buffer(30)]]) { a[0] = 1; }",
+    "shared_index_by_function_constants": (
+        "constant bool c [[function_constant(0)]];\nconstant bool d [[function_constant(1)]];\n"
+        "kernel void k(device int* x, device int* y [[buffer(1), function_constant(c)]],\n"
+        "    device float* z [[buffer(1), function_constant(d)]]) { if (c) x[0] = y[0]; if (d) x[0] = int(z[0]); }"
+    ),
+    "word_of_opencl": (
+        "kernel void k(device int* a) { int global = 1, local = 2, generic = 3, pipe = 4; a[0] = global + local + generic + pipe; }"
+    ),
+    "lambda": "kernel void k(device int* a) { auto f = [=](int x) { return x + a[0]; }; a[1] = f(2); }",
+    "function_as_template_argument": (
+        "template <float (*F)(float)> float twice(float x) { return F(F(x)); }\nfloat half_of(float x) { return x / 2; }\n"
+        "kernel void k(device float* a) { a[0] = twice<half_of>(a[0]); }"
+    ),
+    "copy_from_constant": (
+        "struct Inner { float v[3]; };\nstruct S { int n; Inner inner; };\nconstant S table[2] = {{1, {{1, 2, 3}}}, {2, {}}};\n"
+        "kernel void k(device S* a, constant S& b, threadgroup S* t) {\n"
+        "  S s = b; a[0] = s; a[1] = b; a[2] = table[1]; t[0] = b; a[3] = t[0]; s = table[0]; a[4] = s; a[5] = a[0];\n}"
+    ),
+    "conditional_of_objects": (
+        "struct S { int n; float f; };\nkernel void k(device S* a, constant S& b, uint i [[thread_position_in_grid]]) {\n"
+        "  a[i] = i > 1 ? a[0] : b; S s = i > 2 ? b : S{1, 2}; a[1] = i > 3 ? s : a[2];\n}"
+    ),
+    "coherent": (
+        "kernel void k(coherent(system) device int* a, device coherent int* b) { a[0] = b[0]; }"
+    ),
+    "static_member_defined_again": (
+        "template <int N> struct S { static constexpr constant int n = N; };\ntemplate <int N> constexpr constant int S<N>::n;\n"
+        "kernel void k(device int* a) { a[0] = S<3>::n; }"
+    ),
+    "bool_vectors": (
+        "kernel void k(device float4* a, device bool4* b, device int2* c) {\n"
+        "  bool4 m = a[0] < a[1]; b[0] = m || a[0] == 1; if (any(m)) a[2] = select(a[0], a[1], !m);\n"
+        "  a[3] = float4(a[0] > a[1]); c[0] = int2(c[1] != c[2]); vec<bool, 2> n = c[0] >= 2; c[0].x = n.y ? 1 : int(m.z);\n}"
+    ),
+    "scalars_beside_vectors": (
+        "kernel void k(device half4* h, device bfloat2* b, device int3* i, constant float& f) {\n"
+        "  h[0] = h[1] * f + 1.5; h[0] *= 2.0; b[0] = 0.5 * b[1]; b[0] -= f; i[0] = i[1] * 2 + 1u; i[0] <<= 1; h[2] = 1;\n}"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_accepted(name: str) -> None:
+    library = compile_source(HEADER + ACCEPTED[name])
+    assert library.kernels == ("k",)
+    assert "define void @k(" in library.air("k")
