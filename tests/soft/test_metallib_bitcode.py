@@ -70,13 +70,17 @@ def test_damaged_bitcode_is_isolated():
 
 
 def sleep(header, body):
-    """Runs in a worker, as do the next two."""
+    """Runs in a worker, as do the next ones."""
     time.sleep(header["seconds"])
     return {}, b""
 
 
 def die(header, body):
     os.kill(os.getpid(), header["signal"])
+
+
+def pid(header, body):
+    return {"pid": os.getpid()}, b""
 
 
 def echo(header, body):
@@ -141,16 +145,15 @@ def test_a_forked_child_starts_workers_of_its_own():
 
 def test_workers_end_with_their_parent():
     code = (
-        "import os, subprocess\n"
+        f"import os, sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"  # noqa: PTH120
         "from isometal.soft import isolated\n"
-        "try: isolated.call('no.such:thing', {}, b'', seconds=30)\n"
-        "except isolated.WorkerError: pass\n"
-        "print(subprocess.run(['ps', '-o', 'pid=,args=', '--ppid', str(os.getpid())],"
-        " capture_output=True, text=True).stdout)\n"
+        "print(isolated.call('test_metallib_bitcode:pid', {}, b'', seconds=30)[0]['pid'], flush=True)\n"
         "os._exit(0)\n"  # no atexit handlers: as if it were killed
     )
-    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
-    worker = next(int(line.split()[0]) for line in listed.splitlines() if "isolated_main" in line)
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    worker = int(printed)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
