@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -192,12 +193,23 @@ class _Pool:
 
 
 _current: _Pool | None = None
+_creation = threading.Lock()
 
 
 def _pool() -> _Pool:
     """The workers of this process: a forked child leaves those of its parent alone."""
     global _current
-    if _current is None or _current.owner != os.getpid():
-        _current = _Pool()
-        atexit.register(_current.close)
-    return _current
+    with _creation:
+        if _current is None or _current.owner != os.getpid():
+            _current = _Pool()
+            atexit.register(_current.close)
+        return _current
+
+
+def _after_fork() -> None:
+    """In a forked child: another thread of the parent may have held the lock, which nobody here would give back."""
+    global _creation
+    _creation = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
