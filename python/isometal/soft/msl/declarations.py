@@ -189,14 +189,15 @@ class _Outline:
             self._declarator(found, index, end)
 
     def _namespace(self, found: Declaration, index: int, end: int) -> None:
-        while index < end and not self.source.operator(index, "{") and not self.source.operator(index, ";"):
+        index += 1
+        while index < end and not any(self.source.operator(index, text) for text in ("{", ";", "=")):
             if self.source.word(index):
                 found.name = index
             index = self.brackets.after(index)
         if self.source.operator(index, "{"):
             self._nested(found, DeclarationKind.NAMESPACE, index)
         else:
-            found.end = min(index + 1, end)
+            found.end = min(self.source.statement_end(index) + 1, end)
 
     def _nested(self, found: Declaration, kind: DeclarationKind, opener: int) -> None:
         found.kind = kind

@@ -75,6 +75,7 @@ class Instantiation:
 
 
 _KERNEL_WORDS = ("kernel",)
+_QUALIFIERS = frozenset(["const", "volatile", "typename", "device", "constant", "threadgroup", "thread", "restrict"])
 _STAGES = frozenset(["vertex", "fragment", "mesh", "object", "intersection", "visible", "stitchable", "intersector"])
 
 
@@ -139,13 +140,14 @@ def _head_end(declaration: Declaration) -> int:
 
 def _parameter(source: Source, start: int, end: int) -> KernelParameter:
     attributes = tuple(attributes_of(source, start, end))
-    name = ""
+    name, words = "", 0
     dimensions: list[tuple[int, int]] = []
     position = source.tokens[start].position if start < end else source.tokens[start - 1].position
     index = start
     while index < end and not source.operator(index, "="):
         if source.word(index):
             name, position = source.tokens[index].text, source.tokens[index].position
+            words += name not in _QUALIFIERS and not source.operator(index - 1, "::")
             if source.operator(index + 1, "<"):
                 closer = source.brackets.template_end(index + 1, end)
                 index = closer if closer is not None else index
@@ -153,12 +155,13 @@ def _parameter(source: Source, start: int, end: int) -> KernelParameter:
             # `constant float (&table)[4]`
             inside = [i for i in range(index, source.brackets.partner(index)) if source.word(i)]
             if inside:
-                name, position = source.tokens[inside[-1]].text, source.tokens[inside[-1]].position
+                name, position, words = source.tokens[inside[-1]].text, source.tokens[inside[-1]].position, 2
             break
         elif source.operator(index, "[") and source.brackets.partner(index) > index + 1:
             dimensions.append((index + 1, source.brackets.partner(index)))
         index = source.brackets.after(index)
     condition = next((source.text(a.start, a.end) for a in attributes if a.name == "function_constant"), "")
+    name = name if words > 1 else ""  # a type alone
     return KernelParameter(name, start, end, attributes, position, condition, tuple(dimensions))
 
 

@@ -63,16 +63,16 @@ class VectorTypes:
         behind = self.match(start)
         if behind is None:
             return False
-        return source.operator(behind, ";") or source.operator(behind + 1, ";")
+        return source.operator(behind, ";") or (source.word(behind) and source.operator(behind + 1, ";"))
 
 
 def rewrite_bool_vectors(source: Source, edits: Edits) -> None:
     """`vec<bool, N>` is a class of its own here."""
     for index in range(len(source.tokens)):
-        if source.word(index, "vec") and source.operator(index + 1, "<") and source.word(index + 2, "bool"):
-            if source.operator(index + 3, ","):
-                edits.replace(index, "__msl_bool_vector")
-                edits.remove(index + 2, index + 4)
-                # Unlike vec, it is no member of namespace metal.
-                if source.operator(index - 1, "::") and source.word(index - 2, "metal"):
-                    edits.remove(index - 2, index)
+        is_vector = source.word(index, "vec") and source.operator(index + 1, "<")
+        if is_vector and source.word(index + 2, "bool") and source.operator(index + 3, ","):
+            edits.replace(index, "__msl_bool_vector")
+            edits.remove(index + 2, index + 4)
+            # Unlike vec, it is no member of namespace metal.
+            if source.operator(index - 1, "::") and source.word(index - 2, "metal"):
+                edits.remove(index - 2, index)
