@@ -52,7 +52,8 @@ class SharedEventListener : public NS::Referencing<SharedEventListener> {
 class SharedEvent : public NS::Referencing<SharedEvent, Event> {
  public:
   SharedEventHandle* newSharedEventHandle();
-  /// Calls `function` on a thread of the device's once the event has reached `value`.
+  /// Calls `function` on a thread of the device's once the event has reached `value`; keeps the event until
+  /// then.
   void notifyListener(const MTL::SharedEventListener* listener, std::uint64_t value,
                       const MTL::SharedEventNotificationFunction& function);
   void setSignaledValue(std::uint64_t signaledValue);

@@ -1,0 +1,33 @@
+// csrc/soft/metal/settings.h: how the software device runs what is committed to it. metal-cpp has no words
+// for it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "soft/executor.h"
+
+namespace isometal::soft {
+
+struct DeviceSettings {
+  Mode mode = Mode::kFast;
+  std::uint64_t seed = 0;        ///< of mode kShuffled
+  unsigned threads = 0;          ///< OS threads of a dispatch; 0 for default_threads()
+  Observer* observer = nullptr;  ///< must outlive the command buffers committed while it is set
+  bool observed = false;         ///< new pipelines report loads and stores to the observer
+  /// For how long an encoded wait, or a call for one more command buffer, goes on while nothing moves.
+  std::chrono::milliseconds stall_limit{60'000};
+  /// Values of MTL::GPUFamily for which supportsFamily says yes: for dispatchers that ask before they use
+  /// what this device can do.
+  std::vector<std::int64_t> claimed_families;
+};
+
+/// At first from the environment: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED a number.
+/// Throws SoftError where a variable has another value.
+DeviceSettings device_settings();
+
+/// Holds for command buffers committed, and pipelines made, from now on.
+void set_device_settings(DeviceSettings settings);
+
+}  // namespace isometal::soft

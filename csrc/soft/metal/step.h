@@ -1,0 +1,50 @@
+// csrc/soft/metal/step.h: what a command buffer consists of once it is recorded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "soft/metal/access.h"
+#include "soft/metal/event.h"
+#include "soft/metal/settings.h"
+
+namespace isometal::soft {
+
+/// How far an encoder came, and the names that messages use.
+struct EncoderReport {
+  std::string label;
+  std::vector<std::string> signposts;
+  MTL::CommandEncoderErrorState state = MTL::CommandEncoderErrorStatePending;
+};
+
+struct RunContext {
+  const DeviceSettings& settings;
+  std::uint64_t seed;  ///< of this step, in mode kShuffled
+};
+
+class Step {
+ public:
+  Step() = default;
+  virtual ~Step() = default;
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+
+  /// On the queue's thread. An exception ends the command buffer with an error.
+  virtual void run(const RunContext& context) = 0;
+  /// It will not run, because the command buffer has failed.
+  virtual void give_up(const std::string& /*reason*/) {}
+  /// Of an encoder; null for other steps.
+  virtual EncoderReport* report() { return nullptr; }
+};
+
+/// A wait that nothing will end. The command buffer's error is a timeout.
+struct StallError : SoftError {
+  using SoftError::SoftError;
+};
+
+std::unique_ptr<Step> make_signal(const EventCore& event, std::uint64_t value);
+std::unique_ptr<Step> make_wait(const EventCore& event, std::uint64_t value);
+
+}  // namespace isometal::soft
