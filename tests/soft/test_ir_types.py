@@ -7,7 +7,7 @@ import random
 import pytest
 
 from isometal.soft.ir.lexer import tokenize
-from isometal.soft.ir.types import address_space, fields, layout, read_type, vector
+from isometal.soft.ir.types import address_space, fields, layout, read_type, store_size, vector
 from isometal.soft.lower import llvm
 
 # That of Apple's compilers.
@@ -90,3 +90,9 @@ def test_fields_and_vectors() -> None:
     assert vector("<64 x bfloat>") == (64, "bfloat")
     assert vector("<{ i8 }>") is None
     assert vector("[2 x i8]") is None
+
+
+def test_a_store_touches_no_padding_of_a_vector() -> None:
+    sizes = {"<3 x float>": 12, "<3 x half>": 6, "<4 x i8>": 4, "<5 x i64>": 40, "<3 x i1>": 1, "i1": 1, "i64": 8}
+    assert {type_: store_size(type_) for type_ in sizes} == sizes
+    assert store_size("{ i32, i8 }") == layout("{ i32, i8 }")[0] == 8

@@ -127,3 +127,11 @@ def layout(type_: str) -> tuple[int, int]:
             most = max(most, alignment)
         offset += size
     return -(-offset // most) * most, most
+
+
+def store_size(type_: str) -> int:
+    """Bytes that a load or store touches: a vector of three has no fourth element."""
+    elements = vector(type_)
+    if elements is None or elements[1] == "i1":
+        return layout(type_)[0]
+    return elements[0] * layout(elements[1])[0]
