@@ -14,6 +14,7 @@
 
 #include "soft/executor.h"
 #include "soft/service_binding.h"
+#include "soft/session_binding.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -232,6 +233,7 @@ void bind(nb::module_& m) {
         "process.\n\n"
         "SoftDeviceError where the variable is no number from 1 to 1024.");
   bind_service(m);
+  bind_session(m);
 }
 
 }  // namespace isometal::soft

@@ -3,7 +3,7 @@ Native core of isometal: array storage, the software Metal device, and facts abo
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import CapsuleType
 
@@ -152,3 +152,44 @@ def soft_probe_compile_service(metallib: bytes, function: str, constants: dict[i
     """
     For tests: what the C++ device gets when it opens a library and compiles a function.
     """
+
+class MetalSession:
+    """
+    The Metal device through metal-cpp (csrc/metal_session.h): on this platform the software device. Import
+    isometal.soft first: it brings the compiler. Libraries and pipelines are numbers. What Metal refuses raises
+    SoftDeviceError; what goes wrong with a command buffer is its outcome.
+    """
+
+    def __init__(self) -> None: ...
+
+    @property
+    def device_name(self) -> str: ...
+
+    page_bytes: Final[int] = ...
+    """
+    Buffers begin at a multiple of it and have a multiple of it as their size.
+    """
+
+    def load_library(self, metallib: bytes) -> int: ...
+
+    def compile_library(self, source: str) -> int: ...
+
+    def function_names(self, library: int) -> list[str]: ...
+
+    def make_pipeline(self, library: int, function: str, constants: dict[int, tuple[str, bytes]]) -> int:
+        """constants: index to type in MSL and bytes."""
+
+    def max_threads(self, pipeline: int) -> int:
+        """Threads that a threadgroup may have."""
+
+    def submit(self, launches: list[tuple[int, list[tuple[int, object, int]], list[tuple[int, bytes]], list[tuple[int, int]], tuple[int, int, int], tuple[int, int, int], bool]]) -> int:
+        """
+        Commits a command buffer and returns its ticket at once. A launch is (pipeline, buffers as (index,
+        writable object, offset), bytes for setBytes, threadgroup memory as (index, bytes), grid, threadgroup,
+        whether the grid counts threads). The objects' memory is used in place and kept until wait().
+        """
+
+    def wait(self, ticket: int) -> tuple[str, int, str, float]:
+        """
+        Waits for the command buffer: ('completed' or 'error', MTLCommandBufferError, its text, seconds on the device).
+        """
