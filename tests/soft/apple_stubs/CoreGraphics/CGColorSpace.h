@@ -1,0 +1,4 @@
+// CoreGraphics/CGColorSpace.h: the type that Apple's metal-cpp names, for syntax checks without Apple's SDK.
+#pragma once
+
+typedef struct CGColorSpace* CGColorSpaceRef;
