@@ -1,0 +1,407 @@
+// tests/cpp/metal_validation_test.cpp: each rule of Metal's API, broken once: the call is refused with a text
+// that says what and why, the command buffer runs nothing and ends with an error.
+#include <cstdint>
+#include <functional>
+
+#include "check.h"
+#include "metal_support.h"
+#include "soft/error.h"
+
+using namespace metal_test;
+
+namespace {
+
+const MTL::Size kOne(1, 1, 1);
+
+/// A command buffer with one compute encoder whose bindings are right for the kernel `add`.
+class Encoding {
+ public:
+  explicit Encoding(MTL::DispatchType type = MTL::DispatchTypeSerial)
+      : out(bench.buffer<float>(32)),
+        buffer(bench.queue->commandBuffer()),
+        encoder(buffer->computeCommandEncoder(type)) {
+    encoder->setLabel(MTLSTR("e"));
+    encoder->setComputePipelineState(bench.pipeline("add"));
+    encoder->setBuffer(bench.buffer<float>(32), 0, 0);
+    encoder->setBuffer(bench.buffer<float>(32), 0, 1);
+    encoder->setBuffer(out, 0, 2);
+  }
+
+  /// Commits; the error must be that of the failures seen so far and have `part`.
+  void ends_with(const std::string& part) {
+    CHECK(failures.have(part));
+    encoder->endEncoding();
+    buffer->commit();
+    buffer->waitUntilCompleted();
+    CHECK(buffer->status() == MTL::CommandBufferStatusError);
+    CHECK_EQUAL(text(buffer->error()->domain()), "MTLCommandBufferErrorDomain");
+    const std::string all = error_text(buffer);
+    if (all.find(part) == std::string::npos) CHECK_EQUAL(all, part);
+    CHECK_EQUAL(all.find("[soft] "), 0u);
+    CHECK_EQUAL(values<float>(out), std::vector<float>(32));
+  }
+
+  void ends_well() {
+    encoder->endEncoding();
+    buffer->commit();
+    buffer->waitUntilCompleted();
+    CHECK(buffer->status() == MTL::CommandBufferStatusCompleted && failures.none());
+  }
+
+  const Pool pool;
+  const Failures failures;
+  Bench bench;
+  MTL::Buffer* const out;
+  MTL::CommandBuffer* const buffer;
+  MTL::ComputeCommandEncoder* const encoder;
+};
+
+/// `misuse` of an encoder must fail with `part`.
+void refused(const std::string& part, const std::function<void(Encoding&)>& misuse,
+             MTL::DispatchType type = MTL::DispatchTypeSerial) {
+  Encoding encoding(type);
+  misuse(encoding);
+  encoding.ends_with(part);
+}
+
+}  // namespace
+
+TEST_CASE(right_use_passes_validation) {
+  Encoding encoding;
+  encoding.encoder->dispatchThreads(MTL::Size(32, 1, 1), MTL::Size(32, 1, 1));
+  encoding.encoder->setBuffer(nullptr, 0, 9);
+  encoding.encoder->pushDebugGroup(MTLSTR("group"));
+  encoding.encoder->popDebugGroup();
+  encoding.ends_well();
+}
+
+TEST_CASE(an_unbound_argument_is_refused) {
+  refused(
+      "[soft] compute encoder 'e': dispatchThreads: kernel 'add': argument 'b' at buffer index 1 is not "
+      "bound",
+      [](Encoding& e) {
+        e.encoder->setBuffer(nullptr, 0, 1);
+        e.encoder->dispatchThreads(kOne, kOne);
+      });
+}
+
+TEST_CASE(a_binding_index_beyond_30_is_refused) {
+  refused("setBuffer: index is 31; indices end at 30",
+          [](Encoding& e) { e.encoder->setBuffer(e.out, 0, 31); });
+  refused("setBytes: index is 31", [](Encoding& e) { e.encoder->setBytes("x", 1, 31); });
+  refused("setBufferOffset: index is 40", [](Encoding& e) { e.encoder->setBufferOffset(0, 40); });
+  refused("setThreadgroupMemoryLength: index is 31",
+          [](Encoding& e) { e.encoder->setThreadgroupMemoryLength(16, 31); });
+}
+
+TEST_CASE(set_bytes_has_a_size) {
+  const std::vector<char> bytes(4097);
+  refused("setBytes: length at index 0 is 0", [&](Encoding& e) { e.encoder->setBytes(bytes.data(), 0, 0); });
+  refused("length at index 0 is 4097; it must be from 1 to 4096",
+          [&](Encoding& e) { e.encoder->setBytes(bytes.data(), 4097, 0); });
+  refused("the bytes at index 0 are null", [](Encoding& e) { e.encoder->setBytes(nullptr, 4, 0); });
+  Encoding encoding;
+  encoding.encoder->setBytes(bytes.data(), 4096, 0);
+  encoding.encoder->dispatchThreads(kOne, kOne);
+  encoding.ends_well();
+}
+
+TEST_CASE(bytes_cannot_be_written) {
+  refused("argument 'out' at buffer index 2 is written by the kernel but bound with setBytes",
+          [](Encoding& e) {
+            e.encoder->setBytes("abcd", 4, 2);
+            e.encoder->dispatchThreads(kOne, kOne);
+          });
+}
+
+TEST_CASE(an_offset_lies_inside_the_buffer) {
+  refused("setBuffer: offset 128 at index 2 is not inside buffer",
+          [](Encoding& e) { e.encoder->setBuffer(e.out, 128, 2); });
+  refused("setBufferOffset: offset 129 at index 2 is not inside buffer",
+          [](Encoding& e) { e.encoder->setBufferOffset(129, 2); });
+  refused("setBufferOffset: no buffer is bound at index 5",
+          [](Encoding& e) { e.encoder->setBufferOffset(0, 5); });
+  refused("is bound at offset 2; float needs a multiple of 4", [](Encoding& e) {
+    e.encoder->setBufferOffset(2, 2);
+    e.encoder->dispatchThreads(kOne, kOne);
+  });
+}
+
+TEST_CASE(a_buffer_has_room_for_its_argument) {
+  refused("argument 'struct' at buffer index 0 has 40 bytes (128 from offset 88); Params needs 48",
+          [](Encoding& e) {
+            e.encoder->setComputePipelineState(e.bench.pipeline("wide"));
+            e.encoder->setBuffer(e.out, 88, 0);
+            e.encoder->dispatchThreads(kOne, kOne);
+          });
+  refused("has 4 bytes (4 from offset 0); Params needs 48", [](Encoding& e) {
+    e.encoder->setComputePipelineState(e.bench.pipeline("wide"));
+    e.encoder->setBytes("abcd", 4, 0);
+    e.encoder->dispatchThreads(kOne, kOne);
+  });
+}
+
+TEST_CASE(threadgroup_memory_is_bound_and_fits) {
+  const auto reverse = [](Encoding& e, NS::UInteger length) {
+    e.encoder->setComputePipelineState(e.bench.pipeline("reverse"));
+    if (length != 0) e.encoder->setThreadgroupMemoryLength(length, 0);
+    e.encoder->dispatchThreads(kOne, kOne);
+  };
+  refused("argument 'scratch' at threadgroup index 0 has 0 bytes", [&](Encoding& e) { reverse(e, 0); });
+  refused("length at index 0 is 100; it must be a multiple of 16", [&](Encoding& e) { reverse(e, 100); });
+  refused("threadgroup memory is 33024 bytes (1024 of the kernel, 32000 of setThreadgroupMemoryLength)",
+          [&](Encoding& e) { reverse(e, 32000); });
+  refused("length at index 1 is 32784; the device has 32768",
+          [](Encoding& e) { e.encoder->setThreadgroupMemoryLength(32784, 1); });
+}
+
+TEST_CASE(threads_of_a_threadgroup_are_limited) {
+  refused("threads per threadgroup are 1025x1x1; the pipeline allows 1024",
+          [](Encoding& e) { e.encoder->dispatchThreads(kOne, MTL::Size(1025, 1, 1)); });
+  refused("threads per threadgroup are 32x32x2; the pipeline allows 1024",
+          [](Encoding& e) { e.encoder->dispatchThreadgroups(kOne, MTL::Size(32, 32, 2)); });
+  refused("4294967296x4294967296x1", [](Encoding& e) {
+    e.encoder->dispatchThreadgroups(kOne, MTL::Size(NS::UInteger{1} << 32, NS::UInteger{1} << 32, 1));
+  });
+  refused("threads per threadgroup are 8x0x1; no size may be 0",
+          [](Encoding& e) { e.encoder->dispatchThreads(kOne, MTL::Size(8, 0, 1)); });
+  refused("kernel 'append': threads per threadgroup are 2x1x1; the pipeline allows 1", [](Encoding& e) {
+    e.encoder->setComputePipelineState(e.bench.pipeline("append"));
+    e.encoder->dispatchThreads(kOne, MTL::Size(2, 1, 1));
+  });
+}
+
+TEST_CASE(a_pipeline_may_demand_a_threadgroup_size) {
+  const auto with = [](Encoding& e, const std::function<void(MTL::ComputePipelineDescriptor*)>& set) {
+    const auto function = NS::TransferPtr(e.bench.library->newFunction(MTLSTR("add")));
+    const auto descriptor = NS::TransferPtr(MTL::ComputePipelineDescriptor::alloc()->init());
+    descriptor->setComputeFunction(function.get());
+    set(descriptor.get());
+    NS::Error* error = nullptr;
+    const auto pipeline = NS::TransferPtr(
+        e.bench.device->newComputePipelineState(descriptor.get(), MTL::PipelineOptionNone, nullptr, &error));
+    e.encoder->setComputePipelineState(pipeline.get());
+    e.encoder->dispatchThreads(MTL::Size(16, 1, 1), MTL::Size(16, 1, 1));
+  };
+  refused(
+      "threads per threadgroup are 16x1x1 = 16; the pipeline was made for multiples of 32", [&](Encoding& e) {
+        with(e,
+             [](auto* descriptor) { descriptor->setThreadGroupSizeIsMultipleOfThreadExecutionWidth(true); });
+      });
+  refused("the pipeline was made for 8x2x1 (requiredThreadsPerThreadgroup)", [&](Encoding& e) {
+    with(e, [](auto* descriptor) { descriptor->setRequiredThreadsPerThreadgroup(MTL::Size(8, 2, 1)); });
+  });
+}
+
+TEST_CASE(a_grid_is_not_empty) {
+  refused("dispatchThreads: threads per grid are 0x1x1; no size may be 0",
+          [](Encoding& e) { e.encoder->dispatchThreads(MTL::Size(0, 1, 1), kOne); });
+  refused("dispatchThreadgroups: threadgroups per grid are 1x1x0",
+          [](Encoding& e) { e.encoder->dispatchThreadgroups(MTL::Size(1, 1, 0), kOne); });
+  refused("no size may be above 4294967295",
+          [](Encoding& e) { e.encoder->dispatchThreads(MTL::Size(NS::UInteger{1} << 32, 1, 1), kOne); });
+  refused("the grid's place is 120 + 12 bytes; the buffer has 128",
+          [](Encoding& e) { e.encoder->dispatchThreadgroups(e.out, 120, kOne); });
+  refused("offset is 2; it must be a multiple of 4",
+          [](Encoding& e) { e.encoder->dispatchThreadgroups(e.out, 2, kOne); });
+}
+
+TEST_CASE(a_dispatch_needs_a_pipeline) {
+  refused("dispatchThreads: no pipeline is set", [](Encoding& e) {
+    e.encoder->endEncoding();
+    MTL::ComputeCommandEncoder* const next = e.buffer->computeCommandEncoder();
+    next->dispatchThreads(kOne, kOne);
+    next->endEncoding();
+  });
+  refused("setComputePipelineState: the pipeline is null",
+          [](Encoding& e) { e.encoder->setComputePipelineState(nullptr); });
+}
+
+TEST_CASE(barriers_and_uses_have_arguments) {
+  constexpr auto kConcurrent = MTL::DispatchTypeConcurrent;
+  refused(
+      "memoryBarrier: scope is 4",
+      [](Encoding& e) { e.encoder->memoryBarrier(MTL::BarrierScopeRenderTargets); }, kConcurrent);
+  refused(
+      "memoryBarrier: there are no resources", [](Encoding& e) { e.encoder->memoryBarrier(nullptr, 0); },
+      kConcurrent);
+  refused("useResource: the resource is null",
+          [](Encoding& e) { e.encoder->useResource(nullptr, MTL::ResourceUsageRead); });
+  refused("useResource: usage is 0", [](Encoding& e) { e.encoder->useResource(e.out, 0); });
+  refused("useHeap: the heap is null", [](Encoding& e) { e.encoder->useHeap(nullptr); });
+  refused("popDebugGroup: no group is open", [](Encoding& e) { e.encoder->popDebugGroup(); });
+}
+
+TEST_CASE(a_fence_is_waited_for_before_it_is_updated) {
+  refused("waitForFence: the encoder itself has updated the fence", [](Encoding& e) {
+    const auto fence = NS::TransferPtr(e.bench.device->newFence());
+    e.encoder->waitForFence(fence.get());
+    e.encoder->updateFence(fence.get());
+    e.encoder->waitForFence(fence.get());
+  });
+  refused("updateFence: the fence is null", [](Encoding& e) { e.encoder->updateFence(nullptr); });
+}
+
+TEST_CASE(nothing_is_encoded_after_end_encoding) {
+  Encoding encoding;
+  encoding.encoder->endEncoding();
+  encoding.encoder->dispatchThreads(kOne, kOne);
+  encoding.encoder->setBuffer(encoding.out, 0, 0);
+  CHECK(encoding.failures.have("setBuffer: called after endEncoding"));
+  encoding.ends_with("dispatchThreads: called after endEncoding");
+  CHECK(encoding.failures.have("endEncoding: called after endEncoding"));
+}
+
+TEST_CASE(a_command_buffer_has_one_open_encoder) {
+  Encoding encoding;
+  MTL::ComputeCommandEncoder* const second = encoding.buffer->computeCommandEncoder();
+  CHECK(second != nullptr);  // usable, so that the caller does not crash, but without effect
+  second->setBuffer(encoding.out, 0, 99);
+  second->dispatchThreads(kOne, kOne);
+  second->endEncoding();
+  MTL::BlitCommandEncoder* const third = encoding.buffer->blitCommandEncoder();
+  third->fillBuffer(encoding.out, NS::Range(0, 4), 1);
+  third->endEncoding();
+  CHECK_EQUAL(encoding.failures.count(), 2u);
+  CHECK(encoding.failures.have("blitCommandEncoder: an encoder is open"));
+  const auto event = NS::TransferPtr(encoding.bench.device->newEvent());
+  encoding.buffer->encodeSignalEvent(event.get(), 1);
+  encoding.buffer->encodeWait(event.get(), 1);
+  CHECK_EQUAL(encoding.failures.count(), 4u);
+  encoding.ends_with("computeCommandEncoder: an encoder is open; call its endEncoding first");
+}
+
+TEST_CASE(commit_needs_closed_encoders) {
+  Encoding encoding;
+  encoding.encoder->dispatchThreads(kOne, kOne);
+  encoding.buffer->commit();
+  encoding.encoder->dispatchThreads(kOne, kOne);
+  encoding.buffer->waitUntilCompleted();
+  CHECK(encoding.failures.have("commit: an encoder is open"));
+  CHECK(encoding.failures.have("dispatchThreads: the command buffer is committed"));
+  CHECK(encoding.buffer->status() == MTL::CommandBufferStatusError);
+}
+
+TEST_CASE(an_encoder_is_not_released_while_open) {
+  const Failures failures;
+  Bench bench;
+  NS::SharedPtr<MTL::CommandBuffer> buffer;
+  {
+    const Pool pool;
+    buffer = NS::RetainPtr(bench.queue->commandBuffer());
+    buffer->blitCommandEncoder()->setLabel(MTLSTR("lost"));
+  }
+  CHECK(failures.have("blit encoder 'lost': released without endEncoding"));
+  buffer->commit();
+  buffer->waitUntilCompleted();
+  CHECK(buffer->status() == MTL::CommandBufferStatusError);
+}
+
+TEST_CASE(a_command_buffer_is_committed_once) {
+  const Pool pool;
+  const Failures failures;
+  const Bench bench;
+  MTL::CommandBuffer* const buffer = bench.queue->commandBuffer();
+  buffer->commit();
+  buffer->waitUntilCompleted();
+  CHECK(buffer->status() == MTL::CommandBufferStatusCompleted && buffer->error() == nullptr);
+  buffer->commit();
+  CHECK(failures.have("commit: it is committed already"));
+  CHECK(buffer->status() == MTL::CommandBufferStatusError);
+  CHECK(error_text(buffer).find("commit: it is committed already") != std::string::npos);
+}
+
+TEST_CASE(a_committed_buffer_takes_nothing_more) {
+  const Pool pool;
+  const Failures failures;
+  const Bench bench;
+  const auto event = NS::TransferPtr(bench.device->newEvent());
+  MTL::CommandBuffer* const buffer = bench.queue->commandBuffer();
+  buffer->commit();
+  buffer->waitUntilCompleted();
+  buffer->computeCommandEncoder()->endEncoding();
+  buffer->blitCommandEncoder()->endEncoding();
+  buffer->encodeSignalEvent(event.get(), 1);
+  buffer->encodeWait(event.get(), 1);
+  buffer->addCompletedHandler([](MTL::CommandBuffer*) {});
+  buffer->addScheduledHandler([](MTL::CommandBuffer*) {});
+  buffer->enqueue();
+  buffer->useResidencySet(nullptr);
+  CHECK_EQUAL(failures.count(), 8u);
+  CHECK(failures.have("command buffer 0: addCompletedHandler: the command buffer is committed"));
+}
+
+TEST_CASE(waiting_needs_a_commit) {
+  const Pool pool;
+  const Failures failures;
+  const Bench bench;
+  MTL::CommandBuffer* const buffer = bench.queue->commandBuffer();
+  buffer->waitUntilCompleted();
+  buffer->waitUntilScheduled();
+  CHECK(failures.have("waitUntilCompleted: it is not committed"));
+  CHECK(failures.have("waitUntilScheduled: it is not committed"));
+}
+
+TEST_CASE(null_handlers_and_events_are_refused) {
+  Encoding encoding;
+  encoding.encoder->endEncoding();
+  encoding.buffer->addCompletedHandler(MTL::HandlerFunction());
+  encoding.buffer->addScheduledHandler(MTL::HandlerFunction());
+  encoding.buffer->encodeWait(nullptr, 1);
+  encoding.buffer->popDebugGroup();
+  CHECK_EQUAL(encoding.failures.count(), 4u);
+  encoding.ends_with("encodeWait: the event is null");
+}
+
+TEST_CASE(blits_stay_inside_their_buffers) {
+  const auto blit = [](const std::string& part,
+                       const std::function<void(MTL::BlitCommandEncoder*, MTL::Buffer*)>& use) {
+    Encoding encoding;
+    encoding.encoder->endEncoding();
+    MTL::BlitCommandEncoder* const encoder = encoding.buffer->blitCommandEncoder();
+    use(encoder, encoding.out);
+    encoder->endEncoding();
+    encoding.ends_with(part);
+  };
+  blit("copyFromBuffer: the source is 100 + 29 bytes; the buffer has 128",
+       [](auto* encoder, auto* buffer) { encoder->copyFromBuffer(buffer, 100, buffer, 0, 29); });
+  blit("copyFromBuffer: the destination is 128 + 1 bytes",
+       [](auto* encoder, auto* buffer) { encoder->copyFromBuffer(buffer, 0, buffer, 128, 1); });
+  blit("source and destination overlap",
+       [](auto* encoder, auto* buffer) { encoder->copyFromBuffer(buffer, 0, buffer, 8, 16); });
+  blit("copyFromBuffer: size is 0",
+       [](auto* encoder, auto* buffer) { encoder->copyFromBuffer(buffer, 0, buffer, 8, 0); });
+  blit("fillBuffer: the range is 120 + 9 bytes",
+       [](auto* encoder, auto* buffer) { encoder->fillBuffer(buffer, NS::Range(120, 9), 1); });
+  blit("synchronizeResource: storage of buffer",
+       [](auto* encoder, auto* buffer) { encoder->synchronizeResource(buffer); });
+}
+
+TEST_CASE(an_error_quotes_failures_and_counts_the_rest) {
+  Encoding encoding;
+  for (NS::UInteger i = 0; i < 20; ++i) encoding.encoder->setBuffer(encoding.out, 0, 100 + i);
+  encoding.ends_with("index is 115;");
+  const std::string all = error_text(encoding.buffer);
+  CHECK(all.find("index is 116;") == std::string::npos);
+  CHECK(all.find("and 5 more failures") != std::string::npos ||
+        all.find("and 4 more failures") != std::string::npos);
+  CHECK_EQUAL(encoding.failures.count(), 20u);
+}
+
+TEST_CASE(the_error_is_there_once_the_buffer_has_ended) {
+  Encoding encoding;
+  encoding.encoder->setBuffer(encoding.out, 0, 31);
+  CHECK(encoding.buffer->error() == nullptr);
+  encoding.ends_with("index is 31");
+  CHECK_EQUAL(encoding.buffer->error()->code(),
+              static_cast<NS::Integer>(MTL::CommandBufferErrorInvalidResource));
+}
+
+TEST_CASE(under_the_policy_throw_the_encoding_call_throws) {
+  Encoding encoding;
+  isometal::soft::set_validation_policy(isometal::soft::ValidationPolicy::kThrow);
+  CHECK_THROWS(isometal::soft::ValidationError, "setBuffer: index is 31",
+               encoding.encoder->setBuffer(encoding.out, 0, 31));
+  isometal::soft::set_validation_policy(isometal::soft::ValidationPolicy::kRecord);
+  encoding.ends_with("setBuffer: index is 31");
+}
