@@ -27,11 +27,69 @@ SEEDS = Path(__file__).with_name("msl")
 REWRITE_SECONDS = 5.0
 _BRACKETS = frozenset(["(", ")", "[", "]", "{", "}", "[[", "]]"])
 _SPICE = (
-    "< > << >> [[ ]] [ ] ( ) { } ; , : :: ? = == ... -> * & && ! . # \" ' \\ 0x 1.0 1e 0 template kernel [[kernel]] "
-    "threadgroup constant device thread struct union enum class namespace using typedef operator decltype static_cast "
-    "vec<float,4> float4 bool4 vec return if for while [[buffer(0)]] [[function_constant(0)]] host_name goto auto "
-    "__msl_infix MSL_COPIES @ $ ` \x00 \x7f é R\"( )\" #pragma #line extern \"C\" static const half bfloat 1.0bf"
-).split(" ")
+    *("<", ">", "<<", ">>", "[[", "]]", "[", "]", "(", ")", "{", "}", ";", ",", ":", "::", "?", "=", "==", "...", "->"),
+    *(
+        "*",
+        "&",
+        "&&",
+        "!",
+        ".",
+        "#",
+        '"',
+        "'",
+        "\\",
+        "0x",
+        "1.0",
+        "1e",
+        "0",
+        "@",
+        "$",
+        "`",
+        "\x00",
+        "\x7f",
+        "é",
+        'R"(',
+        ')"',
+    ),
+    *("template", "kernel", "[[kernel]]", "threadgroup", "constant", "device", "thread", "coherent", "struct", "union"),
+    *(
+        "enum",
+        "class",
+        "namespace",
+        "using",
+        "typedef",
+        "operator",
+        "decltype",
+        "static_cast",
+        "vec<float,4>",
+        "vec<bool, 2>",
+    ),
+    *(
+        "float4",
+        "bool4",
+        "vec",
+        "return",
+        "if",
+        "for",
+        "while",
+        "[[buffer(0)]]",
+        "[[function_constant(0)]]",
+        "host_name",
+    ),
+    *(
+        "goto",
+        "auto",
+        "__msl_infix",
+        "MSL_COPIES",
+        "#pragma",
+        "#line",
+        'extern "C"',
+        "static",
+        "const",
+        "half",
+        "bfloat",
+    ),
+)
 
 
 @dataclass(slots=True)

@@ -46,20 +46,35 @@ def same(text: str) -> str:
     ("metal", "opencl"),
     [
         ("device float* p; threadgroup int t; thread T x;", "__global float* p; __local int t; __private T x;"),
-        ("constant float* p; static constexpr int constant n;", "const __constant float* p; static constexpr int const __constant n;"),
-        ("struct S { S(int x) thread : x(x) {} S(int x) constant; };", "struct S { S(int x) : x(x) {} S(int x) __constant; };"),
-        ("struct S { int f() const thread; int g() const constant { } };", "struct S { int f() const __private; int g() const __constant { } };"),
-        ("coherent(system) device int* p; device coherent int* q; int coherent;", "__global int* p; __global int* q; int coherent;"),
+        (
+            "constant float* p; static constexpr int constant n;",
+            "const __constant float* p; static constexpr int const __constant n;",
+        ),
+        (
+            "struct S { S(int x) thread : x(x) {} S(int x) constant; };",
+            "struct S { S(int x) : x(x) {} S(int x) __constant; };",
+        ),
+        (
+            "struct S { int f() const thread; int g() const constant { } };",
+            "struct S { int f() const __private; int g() const __constant { } };",
+        ),
+        (
+            "coherent(system) device int* p; device coherent int* q; int coherent;",
+            "__global int* p; __global int* q; int coherent;",
+        ),
         ("void f(T* x [[threadgroup(0)]]);", "void f(T* x [[threadgroup(0)]]);"),
         ("(constant float*)p; if (x) constant int* q;", "(const __constant float*)p; if (x) const __constant int* q;"),
     ],
-)  # fmt: skip
+)
 def test_address_spaces(metal: str, opencl: str) -> None:
     assert after(metal, rewrite_address_spaces) == opencl
 
 
 def test_attributes_go() -> None:
-    assert after("[[kernel]] void f(int* x [[buffer(0)]], uint y[[z]]) [[k]]{}", remove_attributes) == "void f(int* x , uint y) {}"
+    assert (
+        after("[[kernel]] void f(int* x [[buffer(0)]], uint y[[z]]) [[k]]{}", remove_attributes)
+        == "void f(int* x , uint y) {}"
+    )
 
 
 def test_attributes_are_read() -> None:
@@ -72,14 +87,17 @@ def test_attributes_are_read() -> None:
     ("metal", "opencl"),
     [
         ("global + pipe.generic", "__msl_word_global + __msl_word_pipe.__msl_word_generic"),
-        ("1.0 + 2e5 + .5 + 3. + 1.0f + 2.0h + 7 + 0x1p3 + 0xEF + 1'0.5", "1.0f + 2e5f + .5f + 3.f + 1.0f + 2.0h + 7 + 0x1p3f + 0xEF + 1'0.5f"),
+        (
+            "1.0 + 2e5 + .5 + 3. + 1.0f + 2.0h + 7 + 0x1p3 + 0xEF + 1'0.5",
+            "1.0f + 2e5f + .5f + 3.f + 1.0f + 2.0h + 7 + 0x1p3f + 0xEF + 1'0.5f",
+        ),
         ("1.5bf + 2bf", "bfloat(1.5f) + bfloat(2f)"),
         ("#pragma METAL internals : enable", ""),
         ("#pragma METAL fp contract(off)", "#pragma clang fp contract(off)"),
         ("#pragma STDC FP_CONTRACT OFF", ""),
         ("#pragma clang loop unroll(full)", "#pragma clang loop unroll(full)"),
     ],
-)  # fmt: skip
+)
 def test_keywords_literals_and_pragmas(metal: str, opencl: str) -> None:
     assert after(metal, rewrite_keywords) == opencl
 
@@ -89,12 +107,15 @@ def test_keywords_literals_and_pragmas(metal: str, opencl: str) -> None:
     [
         ("static_cast<T>(x)", "__msl_cast<T>(x)"),
         ("static_cast<vec<T, 2>>(x)", "__msl_cast<vec<T, 2>>(x)"),
-        ("static_cast<device T*>(x) + static_cast<thread T&>(y)", "static_cast<device T*>(x) + static_cast<thread T&>(y)"),
+        (
+            "static_cast<device T*>(x) + static_cast<thread T&>(y)",
+            "static_cast<device T*>(x) + static_cast<thread T&>(y)",
+        ),
         ("y = (float4)x;", "y = __msl_cast_operator< float4 >()->* x;"),
         ("return (metal::half2)(x.y);", "return __msl_cast_operator< metal::half2 >()->* (x.y);"),
         ("void f(float4); f(float4)(x); (float4*)p", "void f(float4); f(float4)(x); (float4*)p"),
     ],
-)  # fmt: skip
+)
 def test_casts(metal: str, opencl: str) -> None:
     assert same(after(metal, with_vectors(rewrite_casts))).replace(" ", "") == opencl.replace(" ", "")
 
@@ -108,17 +129,24 @@ def test_casts(metal: str, opencl: str) -> None:
         ("x = metal::uint2(f(a, b));", "x = __msl_cast<metal::uint2>(f(a, b));"),
         ("x = vec<T, N>(a, 0);", "x = __msl_vector<vec<T, N>>(a, 0);"),
         ("x = float4(float2(a, b), c);", "x = __msl_vector<float4>(__msl_vector<float2>(a, b), c);"),
-        ("using V = float2; typedef vec<T, 2> W; x = V(1, 2) + W(y);",
-         "using V = float2; typedef vec<T, 2> W; x = __msl_vector<V>(1, 2) + __msl_cast<W>(y);"),
+        (
+            "using V = float2; typedef vec<T, 2> W; x = V(1, 2) + W(y);",
+            "using V = float2; typedef vec<T, 2> W; x = __msl_vector<V>(1, 2) + __msl_cast<W>(y);",
+        ),
         ("using P = float2*; x = P(y);", "using P = float2*; x = P(y);"),
         ("struct S { operator float2(); }; o.float2(x);", "struct S { operator float2(); }; o.float2(x);"),
         ("float4 (*rows)[3]; float4 (&r)[2] = x;", "float4 (*rows)[3]; float4 (&r)[2] = x;"),
         ("x = float4(*p);", "x = __msl_cast<float4>(*p);"),
-        ("void f() { short2 v(a, b); float2 w(c), u(d, e); }",
-         "void f() { short2 v = __msl_vector<short2>(a, b); float2 w = __msl_cast<float2>(c), u(d, e); }"),
-        ("float2 f(float x); void g() { float2 h(float x, int y); }", "float2 f(float x); void g() { float2 h(float x, int y); }"),
+        (
+            "void f() { short2 v(a, b); float2 w(c), u(d, e); }",
+            "void f() { short2 v = __msl_vector<short2>(a, b); float2 w = __msl_cast<float2>(c), u(d, e); }",
+        ),
+        (
+            "float2 f(float x); void g() { float2 h(float x, int y); }",
+            "float2 f(float x); void g() { float2 h(float x, int y); }",
+        ),
     ],
-)  # fmt: skip
+)
 def test_vector_constructors(metal: str, opencl: str) -> None:
     assert after(metal, with_vectors(rewrite_vector_constructors)).replace(" ", "") == opencl.replace(" ", "")
 
@@ -132,19 +160,43 @@ def test_bool_vectors() -> None:
 @pytest.mark.parametrize(
     ("metal", "opencl"),
     [
-        ("struct S { int x; };",
-         "struct S { int x; public: S() = default; MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };"),
-        ("struct S { int x; S(int y) {} };", "struct S { int x; S(int y) {} public: MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };"),
-        ("struct S { int x; S(const thread S& o); };", "struct S { int x; S(const thread S& o); public: MSL_COPY_ASSIGNMENTS(S) };"),
-        ("struct F { int operator()(int a) { return a; } };", "struct F { int operator()(int a) __private { return a; } };"),
-        ("struct F { static int f(); int g() const device; friend int h(); };", "struct F { static int f(); int g() const device; friend int h(); };"),
-        ("template <typename T> struct S { T f(); static T g(); }; template <typename T> T S<T>::f() {} template <typename T> T S<T>::g() {}",
-         "template <typename T> struct S { T f() __private; static T g(); }; template <typename T> T S<T>::f() __private {} template <typename T> T S<T>::g() {}"),
-        ("struct S : B { };", "struct S : B { public: S() = default; MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };"),
-        ("void f() { struct L { int m; }; }", "void f() { struct L { int m; public: L() = default; MSL_COPY_CONSTRUCTORS(L) MSL_COPY_ASSIGNMENTS(L) }; }"),
+        (
+            "struct S { int x; };",
+            "struct S { int x; public: S() = default; MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };",
+        ),
+        (
+            "struct S { int x; S(int y) {} };",
+            "struct S { int x; S(int y) {} public: MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };",
+        ),
+        (
+            "struct S { int x; S(const thread S& o); };",
+            "struct S { int x; S(const thread S& o); public: MSL_COPY_ASSIGNMENTS(S) };",
+        ),
+        (
+            "struct F { int operator()(int a) { return a; } };",
+            "struct F { int operator()(int a) __private { return a; } };",
+        ),
+        (
+            "struct F { static int f(); int g() const device; friend int h(); };",
+            "struct F { static int f(); int g() const device; friend int h(); };",
+        ),
+        (
+            "template <typename T> struct S { T f(); static T g(); }; template <typename T> T S<T>::f() {} "
+            "template <typename T> T S<T>::g() {}",
+            "template <typename T> struct S { T f() __private; static T g(); }; template <typename T> T "
+            "S<T>::f() __private {} template <typename T> T S<T>::g() {}",
+        ),
+        (
+            "struct S : B { };",
+            "struct S : B { public: S() = default; MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S) };",
+        ),
+        (
+            "void f() { struct L { int m; }; }",
+            "void f() { struct L { int m; public: L() = default; MSL_COPY_CONSTRUCTORS(L) MSL_COPY_ASSIGNMENTS(L) }; }",
+        ),
         ("struct { int x; } y; enum E { a };", "struct { int x; } y; enum E { a };"),
     ],
-)  # fmt: skip
+)
 def test_classes(metal: str, opencl: str) -> None:
     assert after(metal, rewrite_classes) == opencl
 
@@ -153,12 +205,24 @@ def test_classes(metal: str, opencl: str) -> None:
     ("declaration", "opencl", "variables"),
     [
         ("threadgroup float x[4];", "threadgroup float (& x )[4] = __msl_threadgroup<0>();", ["x"]),
-        ("threadgroup T a[N][M], b;", "threadgroup T (& a )[N][M] = __msl_threadgroup<0>(), (& b ) = __msl_threadgroup<1>();", ["a", "b"]),
-        ("threadgroup typename K::T As[K::size<3>()];", "threadgroup typename K::T (& As )[K::size<3>()] = __msl_threadgroup<0>();", ["As"]),
+        (
+            "threadgroup T a[N][M], b;",
+            "threadgroup T (& a )[N][M] = __msl_threadgroup<0>(), (& b ) = __msl_threadgroup<1>();",
+            ["a", "b"],
+        ),
+        (
+            "threadgroup typename K::T As[K::size<3>()];",
+            "threadgroup typename K::T (& As )[K::size<3>()] = __msl_threadgroup<0>();",
+            ["As"],
+        ),
         ("threadgroup float* p = x; threadgroup T& r = y;", "threadgroup float* p = x; threadgroup T& r = y;", []),
-        ("f((threadgroup float*)p); volatile threadgroup int v;", "f((threadgroup float*)p); volatile threadgroup int (& v ) = __msl_threadgroup<0>();", ["v"]),
+        (
+            "f((threadgroup float*)p); volatile threadgroup int v;",
+            "f((threadgroup float*)p); volatile threadgroup int (& v ) = __msl_threadgroup<0>();",
+            ["v"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_threadgroup_variables(declaration: str, opencl: str, variables: list[str]) -> None:
     found: list[str] = []
 
@@ -211,7 +275,13 @@ def test_kernels_and_instantiations_are_found() -> None:
         ("t_i", "t"),
         ("t_h", "t"),
     ]
-    assert [source.text(*i.arguments) if i.arguments else "" for i in found] == ["", "", "n :: t < float >", "t < int >", "t"]
+    assert [source.text(*i.arguments) if i.arguments else "" for i in found] == [
+        "",
+        "",
+        "n :: t < float >",
+        "t < int >",
+        "t",
+    ]
     assert [i.signature is not None for i in found] == [False, False, False, False, True]
     assert not problems
 
@@ -231,7 +301,7 @@ def test_kernels_and_instantiations_are_found() -> None:
         ("functions", "f", "template <int N, F<T> f> void g();", "template <int N, auto f> void g();"),
         ("functions", "f", "template <void (*f)(int), int N> void g();", "template <auto f, int N> void g();"),
     ],
-)  # fmt: skip
+)
 def test_repairs(kind: str, at: str, text: str, opencl: str) -> None:
     def each(source: Source, edits: Edits) -> None:
         repairs = Repairs()
@@ -242,7 +312,10 @@ def test_repairs(kind: str, at: str, text: str, opencl: str) -> None:
 
 
 def test_passes_together_keep_every_line() -> None:
-    text = "kernel void k(device float2* a)\n{\n  threadgroup float2 t[2];\n\n  a[0] = float2(1, static_cast<int>(t[0].x));\n}\n"
+    text = (
+        "kernel void k(device float2* a)\n{\n  threadgroup float2 t[2];\n\n"
+        "  a[0] = float2(1, static_cast<int>(t[0].x));\n}\n"
+    )
     lines = rewrite(read(text)).rendered.text.split("\n")
     assert lines[0].strip() == "void k(__global float2* a)"
     assert lines[4].strip() == "a[0] = __msl_vector< float2 >(1, __msl_cast<int>(t[0].x));"

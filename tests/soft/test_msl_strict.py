@@ -62,18 +62,28 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
     ),
     "write_to_constant": ("kernel void k(constant int* a) { a[0] = 1; }", (1, 39, "not assignable")),
     "constant_in_function": (
-        "int f(int i) {\n  constant int t[2] = {1, 2};\n  return t[i];\n}\nkernel void k(device int* a) { a[0] = f(0); }",
+        "int f(int i) {\n  constant int t[2] = {1, 2};\n  return t[i];\n}\nkernel void k(device int* a) { a[0] = "
+        "f(0); }",
         (2, 16, "constant address space"),
     ),
     # program scope
     "mutable_global": ("int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 5, "must reside in constant")),
-    "const_global": ("const int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 11, "must reside in constant")),
-    "constexpr_global": ("constexpr int n = 0;\nkernel void k(device int* a) { a[0] = n; }", (1, 15, "constant address")),
+    "const_global": (
+        "const int n = 0;\nkernel void k(device int* a) { a[0] = n; }",
+        (1, 11, "must reside in constant"),
+    ),
+    "constexpr_global": (
+        "constexpr int n = 0;\nkernel void k(device int* a) { a[0] = n; }",
+        (1, 15, "constant address"),
+    ),
     "static_member_without_constant": (
         "struct S { static constexpr int n = 3; };\nkernel void k(device int* a) { a[0] = S::n; }",
         (1, 33, "must reside in constant"),
     ),
-    "constant_without_value": ("constant int n;\nkernel void k(device int* a) { a[0] = n; }", (1, 14, "must be initialized")),
+    "constant_without_value": (
+        "constant int n;\nkernel void k(device int* a) { a[0] = n; }",
+        (1, 14, "must be initialized"),
+    ),
     "computed_constant": (
         "int f() { return 3; }\nconstant int n = f();\nkernel void k(device int* a) { a[0] = n; }",
         (2, 14, "'n' must be initialized by a constant expression"),
@@ -171,7 +181,7 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
         (1, 47, "[[buffer(n)]] does not fit threadgroup memory"),
     ),
     "kernel_name_twice": (
-        "kernel void k(device int* a) { a[0] = 1; }\n[[host_name(\"k\")]] kernel void l(device int* a) { a[0] = 1; }",
+        'kernel void k(device int* a) { a[0] = 1; }\n[[host_name("k")]] kernel void l(device int* a) { a[0] = 1; }',
         (2, 32, "the name 'k' is given to two kernels"),
     ),
     "instantiation_without_name": (
@@ -193,7 +203,8 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
         (1, 14, "function constant 'a' cannot have an initializer"),
     ),
     "condition_that_is_no_function_constant": (
-        "constant bool a = true;\nkernel void k(device int* x, device int* y [[function_constant(a)]]) { x[0] = y[0]; }",
+        "constant bool a = true;\nkernel void k(device int* x, device int* y [[function_constant(a)]]) { x[0] = "
+        "y[0]; }",
         (2, 42, "'a' is no function constant"),
     ),
     # statements and functions
@@ -210,8 +221,7 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
         (2, 5, "'even' calls itself; recursion is not allowed"),
     ),
     "call_through_pointer": (
-        "float f(float x) { return x; }\n"
-        "kernel void k(device float* a) { float (*p)(float) = f; a[0] = p(a[1]); }",
+        "float f(float x) { return x; }\nkernel void k(device float* a) { float (*p)(float) = f; a[0] = p(a[1]); }",
         (2, 13, "'k' calls a function through a pointer"),
     ),
     "variadic_function": (
@@ -227,12 +237,15 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
     "delete": ("kernel void k(device int* a) { delete a; }", (1, 32, "no dynamic memory")),
     "throw": ("kernel void k(device int* a) { throw 1; }", (1, 32, "exceptions are not allowed")),
     "try": ("kernel void k(device int* a) { try { a[0] = 1; } catch (...) {} }", (1, 32, "exceptions are not allowed")),
-    "dynamic_cast": ("kernel void k(device int* a) { dynamic_cast<int>(a[0]); }", (1, 32, "dynamic_cast is not allowed")),
+    "dynamic_cast": (
+        "kernel void k(device int* a) { dynamic_cast<int>(a[0]); }",
+        (1, 32, "dynamic_cast is not allowed"),
+    ),
     "thread_local": ("thread_local int n;", (1, 1, "thread_local is not allowed")),
     "std": ("kernel void k(device int* a) { a[0] = std::max(a[1], a[2]); }", (1, 39, "no namespace std")),
     "asm": ('kernel void k(device int* a) { asm("nop"); }', (1, 32, "inline assembly is not allowed")),
     "undeclared": ("kernel void k(device int* a) { a[0] = b; }", (1, 39, "use of undeclared identifier 'b'")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REJECTED)
@@ -263,13 +276,15 @@ ACCEPTED = {
     "integer_to_bfloat": "kernel void k(device bfloat* b, constant int& n) { b[0] = n; bfloat x = 1; b[1] = x + 2; }",
     "explicit_to_bfloat": (
         "kernel void k(device bfloat* b, device float* a, device half* h) {\n"
-        "  b[0] = bfloat(a[0]); b[1] = static_cast<bfloat>(h[0]); b[2] = (bfloat)a[1]; b[4] = (bfloat)h[2]; h[1] = half(b[0]); b[3] = 1.0bf;\n}"
+        "  b[0] = bfloat(a[0]); b[1] = static_cast<bfloat>(h[0]); b[2] = (bfloat)a[1]; b[4] = (bfloat)h[2]; h[1] "
+        "= half(b[0]); b[3] = 1.0bf;\n}"
     ),
     "threadgroup_memory_of_32_kb": (
         "kernel void k(device float* a) { threadgroup float x[8192]; x[0] = a[0]; a[1] = x[0]; }"
     ),
     "threadgroup_pointer": (
-        "kernel void k(device float* a) { threadgroup float x[4]; threadgroup float* p = x + 1; *p = a[0]; a[1] = x[1]; }"
+        "kernel void k(device float* a) { threadgroup float x[4]; threadgroup float* p = x + 1; *p = a[0]; a[1] "
+        "= x[1]; }"
     ),
     "buffer_30": "kernel void k(device int* a [[buffer(30)]]) { a[0] = 1; }",
     "shared_index_by_function_constants": (
@@ -278,39 +293,44 @@ ACCEPTED = {
         "    device float* z [[buffer(1), function_constant(d)]]) { if (c) x[0] = y[0]; if (d) x[0] = int(z[0]); }"
     ),
     "word_of_opencl": (
-        "kernel void k(device int* a) { int global = 1, local = 2, generic = 3, pipe = 4; a[0] = global + local + generic + pipe; }"
+        "kernel void k(device int* a) { int global = 1, local = 2, generic = 3, pipe = 4; a[0] = global + local "
+        "+ generic + pipe; }"
     ),
     "lambda": "kernel void k(device int* a) { auto f = [=](int x) { return x + a[0]; }; a[1] = f(2); }",
     "function_as_template_argument": (
-        "template <float (*F)(float)> float twice(float x) { return F(F(x)); }\nfloat half_of(float x) { return x / 2; }\n"
+        "template <float (*F)(float)> float twice(float x) { return F(F(x)); }\nfloat half_of(float x) { return "
+        "x / 2; }\n"
         "kernel void k(device float* a) { a[0] = twice<half_of>(a[0]); }"
     ),
     "copy_from_constant": (
-        "struct Inner { float v[3]; };\nstruct S { int n; Inner inner; };\nconstant S table[2] = {{1, {{1, 2, 3}}}, {2, {}}};\n"
+        "struct Inner { float v[3]; };\nstruct S { int n; Inner inner; };\nconstant S table[2] = {{1, {{1, 2, "
+        "3}}}, {2, {}}};\n"
         "kernel void k(device S* a, constant S& b, threadgroup S* t) {\n"
         "  S s = b; a[0] = s; a[1] = b; a[2] = table[1]; t[0] = b; a[3] = t[0]; s = table[0]; a[4] = s; a[5] = a[0];\n}"
     ),
     "conditional_of_objects": (
-        "struct S { int n; float f; };\nkernel void k(device S* a, constant S& b, uint i [[thread_position_in_grid]]) {\n"
+        "struct S { int n; float f; };\nkernel void k(device S* a, constant S& b, uint i "
+        "[[thread_position_in_grid]]) {\n"
         "  a[i] = i > 1 ? a[0] : b; S s = i > 2 ? b : S{1, 2}; a[1] = i > 3 ? s : a[2];\n}"
     ),
-    "coherent": (
-        "kernel void k(coherent(system) device int* a, device coherent int* b) { a[0] = b[0]; }"
-    ),
+    "coherent": ("kernel void k(coherent(system) device int* a, device coherent int* b) { a[0] = b[0]; }"),
     "static_member_defined_again": (
-        "template <int N> struct S { static constexpr constant int n = N; };\ntemplate <int N> constexpr constant int S<N>::n;\n"
+        "template <int N> struct S { static constexpr constant int n = N; };\ntemplate <int N> constexpr "
+        "constant int S<N>::n;\n"
         "kernel void k(device int* a) { a[0] = S<3>::n; }"
     ),
     "bool_vectors": (
         "kernel void k(device float4* a, device bool4* b, device int2* c) {\n"
         "  bool4 m = a[0] < a[1]; b[0] = m || a[0] == 1; if (any(m)) a[2] = select(a[0], a[1], !m);\n"
-        "  a[3] = float4(a[0] > a[1]); c[0] = int2(c[1] != c[2]); vec<bool, 2> n = c[0] >= 2; c[0].x = n.y ? 1 : int(m.z);\n}"
+        "  a[3] = float4(a[0] > a[1]); c[0] = int2(c[1] != c[2]); vec<bool, 2> n = c[0] >= 2; c[0].x = n.y ? 1 : "
+        "int(m.z);\n}"
     ),
     "scalars_beside_vectors": (
         "kernel void k(device half4* h, device bfloat2* b, device int3* i, constant float& f) {\n"
-        "  h[0] = h[1] * f + 1.5; h[0] *= 2.0; b[0] = 0.5 * b[1]; b[0] -= f; i[0] = i[1] * 2 + 1u; i[0] <<= 1; h[2] = 1;\n}"
+        "  h[0] = h[1] * f + 1.5; h[0] *= 2.0; b[0] = 0.5 * b[1]; b[0] -= f; i[0] = i[1] * 2 + 1u; i[0] <<= 1; "
+        "h[2] = 1;\n}"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ACCEPTED)

@@ -31,7 +31,7 @@ def test_tokens(source: str, expected: list[str]) -> None:
 
 
 def test_kinds() -> None:
-    kinds = [token.kind for token in lex('if 1 "s" \'c\' + #pragma\n#pragma once')]
+    kinds = [token.kind for token in lex("if 1 \"s\" 'c' + #pragma\n#pragma once")]
     assert kinds == [
         Kind.IDENTIFIER,
         Kind.NUMBER,

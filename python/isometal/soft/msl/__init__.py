@@ -8,6 +8,7 @@ described.py        what clang found out about kernels' parameters
 air_module.py       per kernel: optimise, then name, bind and describe as Apple's compiler does
 """
 
-from isometal.soft.msl.compiler import AirLibrary, compile_source
+from isometal.soft.msl.air_library import AirLibrary
+from isometal.soft.msl.compiler import compile_source
 
 __all__ = ["AirLibrary", "compile_source"]

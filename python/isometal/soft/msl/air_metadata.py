@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from isometal.soft.msl.bindings import Binding
+from isometal.soft.msl.described import shown_name
 from isometal.soft.msl.function_constants import ConstantsInIr
 from isometal.soft.msl.ir_text import ModuleText
+from isometal.soft.msl.records import Record, struct_type_info
 
 __all__ = ["add_metadata"]
 
@@ -28,6 +30,7 @@ def add_metadata(
     bindings: Sequence[Binding],
     unused: set[int],
     constants: ConstantsInIr,
+    records: Mapping[str, Record],
     *,
     max_threads: int | None,
     fast_math: bool,
@@ -41,7 +44,8 @@ def add_metadata(
         for name, symbol in constants.predicates.items()
     }
     for number, binding in enumerate(bindings):
-        arguments.append(nodes.add(_argument(number, binding, number in unused, conditions)))
+        info = None if binding.builtin else struct_type_info(records, binding.type.name, nodes.add)
+        arguments.append(nodes.add(_argument(number, binding, number in unused, conditions, info)))
     parts = [f"ptr {entry}", nodes.add("!{}"), nodes.add(f"!{{{', '.join(arguments)}}}")]
     if max_threads is not None:
         parts.append(nodes.add(f'!{{!"air.max_work_group_size", i32 {max_threads}}}'))
@@ -79,7 +83,8 @@ class _Nodes:
         return name
 
 
-def _argument(number: int, binding: Binding, unused: bool, conditions: dict[str, str]) -> str:
+def _argument(number: int, binding: Binding, unused: bool, conditions: Mapping[str, str], info: str | None) -> str:
+    """`info`: the node that describes the members of a struct."""
     type_ = binding.type
     words = [f"i32 {number}"]
     if binding.condition:
@@ -93,9 +98,10 @@ def _argument(number: int, binding: Binding, unused: bool, conditions: dict[str,
         access = "read" if type_.is_const or type_.space not in (_SPACE_DEVICE, _SPACE_THREADGROUP) else "read_write"
         words += ['!"air.location_index"', f"i32 {binding.index}", "i32 1", f'!"air.{access}"']
         words += ['!"air.address_space"', f"i32 {type_.space}"]
+        words += ['!"air.struct_type_info"', info] if info is not None else []
         words += ['!"air.arg_type_size"', f"i32 {type_.size}"]
         words += ['!"air.arg_type_align_size"', f"i32 {type_.alignment}"]
-    words += ['!"air.arg_type_name"', f'!"{type_.name}"', '!"air.arg_name"', f'!"{binding.parameter.name}"']
+    words += ['!"air.arg_type_name"', f'!"{shown_name(type_.name)}"', '!"air.arg_name"', f'!"{binding.parameter.name}"']
     if unused:
         words += ['!"air.arg_unused"']
     return f"!{{{', '.join(words)}}}"

@@ -13,6 +13,7 @@ from isometal.soft.msl.described import DescribedConstant
 from isometal.soft.msl.function_constants import add_function_constants
 from isometal.soft.msl.ir_text import ModuleText, symbol
 from isometal.soft.msl.kernel_ir import entry_symbol
+from isometal.soft.msl.records import Record
 from isometal.soft.msl.spaces import restore_spaces
 
 __all__ = ["AirOptions", "Constants", "air_module"]
@@ -48,10 +49,14 @@ def air_module(
     host_name: str,
     bindings: Sequence[Binding],
     constants: Constants,
+    records: Mapping[str, Record],
     max_threads: int | None,
     options: AirOptions,
 ) -> str:
-    """AIR's text of the kernel that instantiation `number` is, to be called `host_name`."""
+    """AIR's text of the kernel that instantiation `number` is, to be called `host_name`.
+
+    `initializers`: functions in the optimised module that compute derived constants. `records`: layouts of classes.
+    """
     roots = [entry_symbol(number), *initializers]
     module = ModuleText.parse(_NVPTX_CONSTANT.sub("addrspace(2)", optimized)).closure(roots)
     entry = symbol(host_name)
@@ -59,14 +64,12 @@ def air_module(
     declarations: set[str] = set()
     for name, text in list(pieces.items()):
         if text.startswith("define "):
-            text = restore_spaces(text.replace("define dso_local ", "define "), declarations)
+            pieces[name] = restore_spaces(text.replace("define dso_local ", "define "), declarations)
         elif name[0] == "#":
-            text = _STRING_ATTRIBUTE.sub("", text)
+            pieces[name] = _STRING_ATTRIBUTE.sub("", text)
         elif text.startswith("declare "):
-            text = text.replace("declare dso_local ", "declare ")
-        pieces[name] = text
-    for text in sorted(declarations):
-        pieces.setdefault(text[text.index("@") : text.index("(", text.index("@"))], text)
+            pieces[name] = text.replace("declare dso_local ", "declare ")
+    module.declare(declarations)
     body = pieces.pop(entry_symbol(number)).replace(f"{entry_symbol(number)}(", f"{entry}(", 1)
     pieces[entry] = body
     conditions = {b.condition: constants.symbols[b.condition] for b in bindings if b.condition}
@@ -77,6 +80,7 @@ def air_module(
         bindings,
         _unused(pieces[entry], len(bindings)),
         in_ir,
+        records,
         max_threads=max_threads,
         fast_math=options.fast_math,
         language_version=options.language_version,

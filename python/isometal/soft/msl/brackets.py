@@ -11,8 +11,6 @@ __all__ = ["Brackets", "separate_attributes"]
 
 _PAIRS = {"(": ")", "[": "]", "{": "}", "[[": "]]"}
 _CLOSERS = frozenset(_PAIRS.values())
-# What cannot stand in a template argument list outside of brackets.
-_NOT_IN_ARGUMENTS = frozenset([";", "{", "}", ")", "]", "]]", "[["])
 _MAX_DEPTH = 256
 
 
@@ -87,6 +85,7 @@ class Brackets:
         if stack:
             token = tokens[stack[-1]]
             raise _unmatched(token, f"'{token.text}' is never closed; expected '{_PAIRS[token.text]}'")
+        self._template_ends = self._match_angles()
 
     def partner(self, index: int) -> int:
         """Index of the bracket that belongs to the one at `index`."""
@@ -103,26 +102,37 @@ class Brackets:
         return self._partner[index] + 1 if self.is_opener(index) else index + 1
 
     def template_end(self, start: int, limit: int | None = None) -> int | None:
-        """Index of the `>` (or `>>`) that closes the template argument list opened by `<` at `start`.
+        """Index of the `>` (or `>>`) that closes the template argument list opened by `<` at `start`, before `limit`.
 
         None where it cannot be one. Comparisons in arguments stand in parentheses, as C++ demands for `>`.
         """
-        tokens, depth, index = self.tokens, 0, start
-        end = len(tokens) if limit is None else limit
-        while index < end:
-            token = tokens[index]
-            if token.kind is Kind.OPERATOR:
-                text = token.text
-                if text == "<":
-                    depth += 1
-                elif text in (">", ">>"):
-                    depth -= len(text)
-                    if depth <= 0:
-                        return index
-                elif (text in _NOT_IN_ARGUMENTS and not self.is_opener(index)) or text in (";", "[["):
-                    return None
-            index = self.after(index)
-        return None
+        end = self._template_ends.get(start)
+        return end if end is not None and (limit is None or end < limit) else None
+
+    def _match_angles(self) -> dict[int, int]:
+        """For every `<`, the `>` that would close it if it were no comparison."""
+        ends: dict[int, int] = {}
+        levels: list[list[int]] = [[]]  # open `<` within each open bracket
+        for index, token in enumerate(self.tokens):
+            if token.kind is not Kind.OPERATOR:
+                continue
+            text = token.text
+            if text == "<":
+                levels[-1].append(index)
+            elif text in (">", ">>"):
+                for _ in text:
+                    if levels[-1]:
+                        ends[levels[-1].pop()] = index
+            elif text == "[[":
+                levels[-1].clear()
+                levels.append([])
+            elif text in _PAIRS:
+                levels.append([])
+            elif text in _CLOSERS:
+                levels.pop()
+            elif text == ";":
+                levels[-1].clear()
+        return ends
 
     def split(self, start: int, end: int, separator: str = ",") -> list[tuple[int, int]]:
         """Token ranges between separators in [start, end), looking into no bracket and no template argument list."""

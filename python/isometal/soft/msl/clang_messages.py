@@ -18,8 +18,10 @@ _MESSAGE = re.compile(
 )
 #: Conversions of floating-point values to bfloat; those of integers are allowed.
 _TO_BFLOAT = re.compile(
-    r"(?:floating-point precision: |conversion from '(?:float|half)').*? to '(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))"
+    r"(?:floating-point precision: |conversion from '(?:float|half)').*? to "
+    r"'(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))"
 )
+_MAX_LENGTH = 2000
 _FLAG = re.compile(r" \[-W[\w+,=-]+\]$")
 
 
@@ -43,7 +45,7 @@ def parse_messages(text: str) -> list[Message]:
         if match is not None:
             severity = "error" if match["severity"] == "fatal error" else match["severity"]
             flag = _FLAG.search(match["text"])
-            body = _FLAG.sub("", match["text"])
+            body = _FLAG.sub("", match["text"])[:_MAX_LENGTH]
             name = flag[0].strip(" []") if flag else ""
             found.append(Message(severity, match["file"], int(match["line"]), int(match["column"]), body, name))
     return found
@@ -98,7 +100,7 @@ _SPELLINGS = [
     (re.compile(r"__generic "), ""),
     (re.compile(r"\b__bf16\b"), "bfloat"),
     (re.compile(r"\bunsigned (char|short|int|long)\b"), r"u\1"),
-    (re.compile(r"(\w+) __attribute__\(\(ext_vector_type\((\d)\)\)\)"), r"\1\2"),
+    (re.compile(r"\b(\w+) __attribute__\(\(ext_vector_type\((\d)\)\)\)"), r"\1\2"),
     (re.compile(r"__msl_bool_vector<(\d)>"), r"bool\1"),
     (re.compile(r"__msl_packed_vector<(\w+), (\d)>"), r"packed_\1\2"),
     (re.compile(r"\b__msl_cast<"), "static_cast<"),

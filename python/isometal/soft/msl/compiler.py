@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from isometal.soft.errors import MslError
 from isometal.soft.msl import driver
-from isometal.soft.msl.air_module import AirOptions, Constants, air_module
+from isometal.soft.msl.air_library import AirLibrary, CompiledKernel, CompiledSource
+from isometal.soft.msl.air_module import AirOptions, Constants
 from isometal.soft.msl.bindings import Binding, bind
 from isometal.soft.msl.clang_messages import Message, forbidden_conversions, parse_messages, to_diagnostics
 from isometal.soft.msl.declarations import Source
@@ -22,7 +22,6 @@ from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource, SourceLine
 from isometal.soft.msl.edits import Rendered
 from isometal.soft.msl.ir_checks import check_constants, check_ir, check_recursion, source_name
 from isometal.soft.msl.ir_text import ModuleText
-from isometal.soft.msl.kernel_ir import kernel_ir
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
 from isometal.soft.msl.repair import find_repairs, repair_comparison
@@ -30,80 +29,12 @@ from isometal.soft.msl.rewriter import Rewritten, read, rewrite
 from isometal.soft.msl.tokens import Position
 from isometal.soft.msl.vector_comparisons import has_vector_comparisons, places_of_vector_comparisons
 
-__all__ = ["AirLibrary", "compile_source"]
+__all__ = ["compile_source"]
 
 _MAX_ATTEMPTS = 12
 _STDLIB = re.compile(rf'^# \d+ "{re.escape(str(driver.HEADERS))}[/\\\\]preprocess[/\\\\]', re.MULTILINE)
 _VERSIONS = ((2, 4), (3, 0), (3, 1), (3, 2), (4, 0))
 _MACRO = re.compile(r"[A-Za-z_]\w*(\([\w, .]*\))?(=.*)?", re.DOTALL)
-
-
-@dataclass(slots=True)
-class _Kernel:
-    number: int
-    bindings: list[Binding]
-    max_threads: int | None
-    air: str = ""
-
-
-class AirLibrary:
-    """Kernels compiled from one source. Each kernel's AIR is optimised when first asked for.
-
-    Attributes:
-        name: of the source.
-        identity: changes with the source, whatever it includes, and with the options: what AIR follows from, besides
-            this front end and its compiler.
-    """
-
-    def __init__(
-        self, name: str, module: ModuleText, rewritten: Rewritten, constants: Constants, kernels: dict[str, _Kernel],
-        options: AirOptions, identity: str,
-    ) -> None:  # fmt: skip
-        self.name = name
-        self.identity = identity
-        self._module = module
-        self._variables = rewritten.threadgroup_variables
-        self._constants = constants
-        self._kernels = kernels
-        self._options = options
-        self._lock = threading.Lock()
-
-    @property
-    def kernels(self) -> tuple[str, ...]:
-        """Names of the kernels, in the order of the source."""
-        return tuple(self._kernels)
-
-    def air(self, kernel: str) -> str:
-        """LLVM IR text, in AIR's dialect, of a module that holds this kernel and what it needs.
-
-        Raises MslError where the library has no such kernel.
-        """
-        with self._lock:
-            found = self._kernels.get(kernel)
-            if found is None:
-                known = ", ".join(self._kernels) or "none"
-                raise MslError(f"[soft] {self.name} has no kernel {kernel!r}; its kernels are: {known}.")
-            if not found.air:
-                found.air = self._compile(kernel, found)
-            return found.air
-
-    def _compile(self, name: str, kernel: _Kernel) -> str:
-        symbols = [self._constants.symbols[b.condition] for b in kernel.bindings if b.condition]
-        part = kernel_ir(self._module, kernel.number, self._variables, self._constants.derived, symbols)
-        with driver.scratch_folder() as folder:
-            result = driver.optimize(folder, part.text)
-        if not result.succeeded:
-            raise MslError(f"[soft] kernel {name!r}: the optimiser refused what the front end made.", result.messages)
-        return air_module(
-            result.output,
-            part.initializers,
-            kernel.number,
-            name,
-            kernel.bindings,
-            self._constants,
-            kernel.max_threads,
-            self._options,
-        )
 
 
 def compile_source(
@@ -151,7 +82,7 @@ class _Compilation:
     fast_math: bool
     language_version: tuple[int, int]
     lines: SourceLines = field(init=False)
-    stdlib: bool = False
+    options: driver.CompileOptions = field(init=False)
     source: Source | None = None
     locator: Locator | None = None
 
@@ -168,22 +99,23 @@ class _Compilation:
             "__MSL_SOFT__=1",
         ]
         known += ["__FAST_MATH__=1"] if self.fast_math else []
-        places = [os.path.abspath(place) for place in include_dirs]
+        places = [Path(place).absolute() for place in include_dirs]
         result = driver.preprocess(folder, self.text, self.name, [*known, *macros], places)
         if not result.succeeded:
             raise RejectedSource(to_diagnostics(parse_messages(result.messages), _as_given))
-        self.stdlib = _STDLIB.search(result.output) is not None
+        stdlib = _STDLIB.search(result.output) is not None
+        self.options = driver.CompileOptions(stdlib, self.fast_math, version)
         self.source = read(result.output, self.name)
-        rewritten, module = self._attempts(folder, version)
+        rewritten, module = self._attempts(folder)
         described = describe(module)
         problems: list[Diagnostic] = []
-        kernels: dict[str, _Kernel] = {}
+        kernels: dict[str, CompiledKernel] = {}
         constants = _constants(module, rewritten, described)
         self._check_constants(rewritten, described, problems)
         for instantiation in rewritten.instantiations:
             kernel = described.kernels[instantiation.number]
             bindings = bind(instantiation, kernel, problems)
-            kernels[instantiation.host_name] = _Kernel(instantiation.number, bindings, kernel.max_threads)
+            kernels[instantiation.host_name] = CompiledKernel(instantiation.number, bindings, kernel.max_threads)
             self._check_conditions(constants, bindings, problems)
         check_constants(module, constants.derived, rewritten, {c.symbol for c, _ in constants.given}, problems)
         check_ir(module, rewritten, problems)
@@ -192,9 +124,10 @@ class _Compilation:
             raise RejectedSource(problems)
         options = AirOptions(self.fast_math, self.language_version)
         hosts = [(i.number, i.host_name) for i in rewritten.instantiations]
-        facts = repr((rewritten.rendered.text, hosts, self.stdlib, self.fast_math, self.language_version))
+        facts = repr((rewritten.rendered.text, hosts, self.options, self.language_version))
         identity = hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
-        return AirLibrary(self.name, module, rewritten, constants, kernels, options, identity)
+        compiled = CompiledSource(rewritten, module, constants, kernels, self.options, options)
+        return AirLibrary(self.name, compiled, identity)
 
     def located(self, diagnostic: Diagnostic) -> Diagnostic:
         """The diagnostic with its column counted in the user's line."""
@@ -203,7 +136,7 @@ class _Compilation:
         locator = self.locator or Locator(self.source.tokens, Rendered("", []), "", self.lines)
         return Diagnostic(diagnostic.severity, locator.exact(diagnostic.position), diagnostic.message)
 
-    def _attempts(self, folder: Path, version: int) -> tuple[Rewritten, ModuleText]:
+    def _attempts(self, folder: Path) -> tuple[Rewritten, ModuleText]:
         """Rewrite and compile until no place is left that needs another rewriting."""
         assert self.source is not None
         repairs = Repairs()
@@ -211,7 +144,7 @@ class _Compilation:
             rewritten = rewrite(self.source, repairs)
             file = str(folder / "rewritten.cl")
             self.locator = locator = Locator(self.source.tokens, rewritten.rendered, file, self.lines)
-            result = self._compile(folder, rewritten, version, lines=False)
+            result = driver.compile_text(folder, rewritten.rendered.text, self.options)
             messages = parse_messages(result.messages)
             before = repairs.count()
             find_repairs(self.source, repairs, messages, locator)
@@ -224,28 +157,24 @@ class _Compilation:
                 raise RejectedSource(forbidden)
             module = ModuleText.parse(result.output)
             if has_vector_comparisons(module):
-                self._find_comparisons(folder, rewritten, version, repairs, file)
+                self._find_comparisons(folder, rewritten, repairs, file)
                 if repairs.count() > before:
                     continue
             return rewritten, module
         raise MslError(f"[soft] {self.name}: gave up after {_MAX_ATTEMPTS} attempts to rewrite it.")
 
-    def _find_comparisons(self, folder: Path, rewritten: Rewritten, version: int, repairs: Repairs, file: str) -> None:
-        assert self.source is not None and self.locator is not None
-        result = self._compile(folder, rewritten, version, lines=True)
+    def _find_comparisons(self, folder: Path, rewritten: Rewritten, repairs: Repairs, file: str) -> None:
+        assert self.source is not None
+        assert self.locator is not None
+        result = driver.compile_text(folder, rewritten.rendered.text, self.options, lines=True)
         problems: list[Diagnostic] = []
         for line, column in sorted(places_of_vector_comparisons(ModuleText.parse(result.output), Path(file).name)):
             index = rewritten.rendered.token_at(line, column)
             if index is not None and not repair_comparison(self.source, repairs, index):
                 message = "the condition of ?: must be one value, not a vector; select() chooses by element"
-                problems.append(Diagnostic("error", self.locator.token(index), message))
+                problems.append(Diagnostic("error", self.source.tokens[index].position, message))
         if problems:
             raise RejectedSource(problems)
-
-    def _compile(self, folder: Path, rewritten: Rewritten, version: int, *, lines: bool) -> driver.Result:
-        return driver.compile_text(
-            folder, rewritten.rendered.text, stdlib=self.stdlib, fast_math=self.fast_math, version=version, lines=lines
-        )
 
     def _check_constants(self, rewritten: Rewritten, described: Described, problems: list[Diagnostic]) -> None:
         indices: dict[int, str] = {}

@@ -1,7 +1,7 @@
 """The declarations of a source: namespaces, classes, functions and variables, found without knowing any type.
 
-This is a reader of C++'s outline, not of C++. It knows where declarations begin and end, what kind they are and what they
-are called, which is all that the rewriter needs; what it cannot tell is of kind OTHER and left to clang.
+This is a reader of C++'s outline, not of C++. It knows where declarations begin and end, what kind they are and what
+they are called, which is all that the rewriter needs; what it cannot tell is of kind OTHER and left to clang.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from isometal.soft.msl.brackets import Brackets
+from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource
 from isometal.soft.msl.tokens import Kind, Token
 
 __all__ = ["Declaration", "DeclarationKind", "Source"]
@@ -54,6 +55,7 @@ _ACCESS = frozenset(["public", "private", "protected"])
 _NOT_FUNCTIONS = frozenset(
     ["alignas", "__attribute__", "decltype", "noexcept", "sizeof", "alignof", "explicit", "static_assert", "__declspec"]
 )
+_MAX_DEPTH = 64
 _STATEMENT_ENDS = frozenset([";", "{", "}", ":"])
 
 
@@ -135,7 +137,12 @@ class _Outline:
         self.brackets = source.brackets
 
     def scope(self, start: int, end: int, parent: Declaration | None) -> Iterator[Declaration]:
-        index = start
+        index, depth, outer = start, 0, parent
+        while outer is not None:
+            depth, outer = depth + 1, outer.parent
+        if depth > _MAX_DEPTH:
+            message = f"declarations nest deeper than {_MAX_DEPTH} levels"
+            raise RejectedSource([Diagnostic("error", self.tokens[start - 1].position, message)])
         while index < end:
             token = self.tokens[index]
             if token.kind is Kind.PRAGMA or self.source.operator(index, ";"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from isometal.soft.msl.entries import AttributeKind
 from isometal.soft.msl.ir_text import ModuleText
 
-__all__ = ["ArgumentType", "Described", "DescribedConstant", "DescribedKernel", "describe", "type_name"]
+__all__ = ["ArgumentType", "Described", "DescribedConstant", "DescribedKernel", "describe", "shown_name", "type_name"]
 
 _ARGUMENT = re.compile(
     r"call [^@]*@__msl_describe_argument\(i32 \w+ (\d+), i32 \w+ (\d+), i32 \w+ (\d+), i32 \w+ (\d+), i32 \w+ (\d+), "
@@ -18,10 +18,11 @@ _STRING = re.compile(r'c"((?:[^"\\]|\\.)*)"')
 _TYPE = re.compile(r", T = (.*)\]$")
 _ATTRIBUTE = re.compile(r"call [^@]*@_Z15__msl_attributeILi(\d+)ELi(\d+)ELi(n?\d+)EEvv\(\)")
 _CONSTANT = re.compile(
-    r"call [^@]*@_Z23__msl_describe_constantILi(\d+)ELi(n?\d+)E(\w+?)EvPU3AS4KT1_\(ptr addrspace\(\d+\) \w+ (@[^\s)]+)\)"
+    r"call [^@]*@_Z23__msl_describe_constantILi(\d+)ELi(n?\d+)E(\w+?)EvPU3AS4KT1_"
+    r"\(ptr addrspace\(\d+\) \w+ (@[^\s)]+)\)"
 )
 _CALL = re.compile(r"(?:call|invoke) [^@]*(@[^\s(]+)\(")
-_VECTOR = re.compile(r"([\w ]+?) __attribute__\(\(ext_vector_type\((\d)\)\)\)")
+_VECTOR = re.compile(r"\b(\w[\w ]*?) __attribute__\(\(ext_vector_type\((\d)\)\)\)")
 _NAMES = {
     "unsigned char": "uchar",
     "unsigned short": "ushort",
@@ -61,6 +62,11 @@ class ArgumentType:
     is_const: bool
     size: int
     alignment: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a scalar or a vector."""
+        return self.name.rstrip("234") in SCALARS.values()
 
 
 @dataclass(slots=True)
@@ -153,6 +159,10 @@ def type_name(clang: str) -> str:
         name = re.sub(rf"\b{re.escape(long)}\b", short, name)
     name = _VECTOR.sub(r"\1\2", name)
     name = re.sub(r"__msl_bool_vector<(\d)>", r"bool\1", name)
-    name = re.sub(r"__msl_packed_vector<(\w+), (\d)>", r"packed_\1\2", name)
-    # Apple's compiler names template arguments that are types, not those that are numbers.
+    return re.sub(r"__msl_packed_vector<(\w+), (\d)>", r"packed_\1\2", name)
+
+
+def shown_name(name: str) -> str:
+    """A type's name as AIR gives it: Apple's compiler names template arguments that are types, not those that are
+    numbers."""
     return re.sub(r"<\d+(?:, \d+)*>", "", name)

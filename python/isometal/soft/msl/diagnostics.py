@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from isometal.soft.errors import MslError
 from isometal.soft.msl.tokens import Position
@@ -60,8 +61,7 @@ class SourceLines:
     def _file(self, name: str) -> list[str] | None:
         if name not in self._lines:
             try:
-                with open(name, encoding="utf-8", errors="replace") as file:
-                    self._lines[name] = file.read().split("\n")
+                self._lines[name] = Path(name).read_text(encoding="utf-8", errors="replace").split("\n")
             except OSError:
                 return None
         return self._lines[name]

@@ -15,7 +15,16 @@ from pathlib import Path
 
 from isometal.soft.errors import MslError
 
-__all__ = ["HEADERS", "Result", "compile_text", "optimize", "preprocess", "scratch_folder"]
+__all__ = [
+    "HEADERS",
+    "CompileOptions",
+    "Result",
+    "compile_text",
+    "optimize",
+    "preprocess",
+    "record_layouts",
+    "scratch_folder",
+]
 
 #: Our Metal headers.
 HEADERS = Path(__file__).with_name("include")
@@ -24,6 +33,9 @@ _TARGET = ("-target", "nvptx64-nvidia-cuda")
 _DEFAULT_SECONDS = 120.0
 _SECONDS_VARIABLE = "ISOMETAL_MSL_TIMEOUT"
 _MAX_OUTPUT = 1 << 28
+_EXTENSIONS = ",".join(
+    ["-all", "+cl_khr_fp16", "+__opencl_c_generic_address_space", "+__opencl_c_int64", "+__cl_clang_function_pointers"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +83,44 @@ def preprocess(
     return _run(folder, arguments, source, "preprocessed.ii")
 
 
-def compile_text(folder: Path, text: str, *, stdlib: bool, fast_math: bool, version: int, lines: bool) -> Result:
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """How rewritten source is compiled. `stdlib`: it includes Metal's library; `version`: 310 for Metal 3.1."""
+
+    stdlib: bool
+    fast_math: bool
+    version: int
+
+    def arguments(self) -> list[str]:
+        arguments = [*_TARGET, "-nostdinc", "-x", "clcpp", "-cl-std=CLC++2021", "-cl-no-stdinc"]
+        arguments += ["-cl-single-precision-constant", "-ffp-contract=on", "-Xclang", f"-cl-ext={_EXTENSIONS}"]
+        for kind in ("bfloat16", "float16"):
+            arguments += ["-Xclang", f"-f{kind}-excess-precision=none"]
+        if self.fast_math:
+            arguments += ["-ffast-math", "-ffp-contract=fast"]
+        arguments += [f"-I{HEADERS}", "-include", "msl/prelude.h", f"-DMSL_FAST_MATH={int(self.fast_math)}"]
+        return [*arguments, f"-D__METAL_VERSION__={self.version}", *(["-DMSL_STDLIB"] if self.stdlib else [])]
+
+
+def compile_text(folder: Path, text: str, options: CompileOptions, *, lines: bool = False) -> Result:
     """LLVM IR of rewritten source, not optimised. `lines`: with line tables."""
     source = folder / "rewritten.cl"
     source.write_text(text, encoding="utf-8")
-    arguments = [*_TARGET, "-nostdinc", "-x", "clcpp", "-cl-std=CLC++2021", "-cl-no-stdinc"]
-    arguments += ["-cl-single-precision-constant", "-ffp-contract=on"]
-    arguments += [
-        "-Xclang",
-        "-cl-ext=-all,+cl_khr_fp16,+__opencl_c_generic_address_space,+__opencl_c_int64,+__cl_clang_function_pointers",
-    ]
-    for kind in ("bfloat16", "float16"):
-        arguments += ["-Xclang", f"-f{kind}-excess-precision=none"]
-    if fast_math:
-        arguments += ["-ffast-math", "-ffp-contract=fast"]
-    arguments += [f"-I{HEADERS}", "-include", "msl/prelude.h", f"-DMSL_FAST_MATH={int(fast_math)}"]
-    arguments += [f"-D__METAL_VERSION__={version}", *(["-DMSL_STDLIB"] if stdlib else [])]
-    arguments += ["-O2", "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
+    arguments = [*options.arguments(), "-O2", "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
     arguments += ["-gline-tables-only", "-gcolumn-info"] if lines else []
     arguments += ["-fno-caret-diagnostics", "-ferror-limit=0", "-ftemplate-backtrace-limit=6", "-fno-elide-type"]
     # Warnings are read, not shown: clang_messages.py makes errors of some. What clang makes errors by default stays so.
     arguments += ["-Wimplicit-float-conversion", "-Wno-defaulted-function-deleted", "-fno-diagnostics-fixit-info"]
     return _run(folder, arguments, source, "unoptimized.ll")
+
+
+def record_layouts(folder: Path, text: str, options: CompileOptions) -> str:
+    """Clang's dump of the layouts of all classes in rewritten source that compiles."""
+    source = folder / "rewritten.cl"
+    source.write_text(text, encoding="utf-8")
+    dump = ["-Xclang", "-fdump-record-layouts", "-Xclang", "-fdump-record-layouts-canonical"]
+    arguments = [*options.arguments(), "-fsyntax-only", "-w", *dump]
+    return _run(folder, arguments, source, None).messages
 
 
 def optimize(folder: Path, ir: str) -> Result:
@@ -118,51 +146,53 @@ def time_limit() -> float:
     return seconds
 
 
-def _run(folder: Path, arguments: Sequence[str], source: Path, output: str) -> Result:
-    target = folder / output
-    target.unlink(missing_ok=True)
-    command = [zig(), "clang", *arguments, "-o", str(target), str(source)]
+def _run(folder: Path, arguments: Sequence[str], source: Path, output: str | None) -> Result:
+    """Run clang. Without an `output`, what it prints is all that there is."""
+    target = folder / output if output is not None else None
+    command = [zig(), "clang", *arguments, *(["-o", str(target)] if target is not None else []), str(source)]
+    if target is not None:
+        target.unlink(missing_ok=True)
     seconds = time_limit()
-    with open(folder / "messages", "w+b") as messages:
-        # A process group of its own: clang's driver starts further processes, and all must end with it.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=messages,
-            stderr=messages,
-            cwd=folder,
-            env=_environment(folder),
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            raise MslError(
-                f"[soft] clang did not finish within {seconds:g} s; {_SECONDS_VARIABLE} sets another limit."
-            ) from None
-        except BaseException:
-            _kill(process)
-            raise
-        messages.seek(0)
-        text = messages.read(_MAX_OUTPUT).decode("utf-8", "replace")
+    # A process group of its own: clang's driver starts further processes, and all must end with it.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=_environment(folder),
+        start_new_session=True,
+    )
+    try:
+        printed, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        raise MslError(
+            f"[soft] clang did not finish within {seconds:g} s; {_SECONDS_VARIABLE} sets another limit."
+        ) from None
+    except BaseException:
+        _kill(process)
+        raise
+    text, status = printed[:_MAX_OUTPUT].decode("utf-8", "replace"), process.returncode
     if status < 0 or (status != 0 and "error:" not in text):
         raise MslError(
             f"[soft] clang failed with status {status} on this source; this is a fault of the compiler.", text
         )
-    if status != 0 or not target.is_file():
+    if status != 0 or (target is not None and not target.is_file()):
         return Result(False, "", text)
+    if target is None:
+        return Result(True, "", text)
     return Result(True, target.read_text(encoding="utf-8", errors="replace"), text)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the user's that clang would read: CPATH, CCC_OVERRIDE_OPTIONS, and so on. Zig's caches go to the folder."""
+    """Nothing of the user's that clang would read, such as CPATH. Zig's caches go to the folder."""
     kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "TEMP", "TMP") if key in os.environ}
     return {
         **kept,

@@ -2,8 +2,8 @@
 
 For instantiation number N the source gets `__msl_entry_N`, which takes what AIR passes and calls the kernel, and
 `__msl_described_N`, whose calls carry sizes and type names of the parameters into the IR. Calls of the undefined
-`__msl_attribute<what, parameter, value>` in the kernel's body carry the values of attributes, which may depend on template
-parameters.
+`__msl_attribute<what, parameter, value>` in the kernel's body carry the values of attributes, which may depend on
+template parameters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def mark_attributes(source: Source, edits: Edits, kernels: list[KernelFunction])
     """Remove `kernel`, and put the attributes' values into the body."""
     for kernel in kernels:
         declaration = kernel.declaration
-        assert declaration.name is not None and declaration.body is not None
+        assert declaration.name is not None
+        assert declaration.body is not None
         for index in source.words(declaration.head, declaration.name):
             if source.word(index, "kernel"):
                 edits.replace(index, "")

@@ -25,8 +25,8 @@ _SCALARS = {"b": "i8", "c": "i8", "h": "i8", "s": "i16", "t": "i16", "i": "i32",
 class ConstantsInIr:
     """What became of the constants.
 
-    `initializers`: (symbol, constant, name in the source). `predicates`: condition -> symbol. `copies`: clang's symbol ->
-    the global that code reads. `types`: that global -> type.
+    `initializers`: (symbol, constant, name in the source). `predicates`: condition -> symbol. `copies`: clang's symbol
+    -> the global that code reads. `types`: that global -> type.
     """
 
     initializers: list[tuple[str, DescribedConstant, str]] = field(default_factory=list)

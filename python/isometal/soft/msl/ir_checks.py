@@ -1,5 +1,5 @@
-"""What Metal does not allow and clang would, as far as IR tells: recursion, calls through pointers, too much threadgroup
-memory, constants that are computed."""
+"""What Metal does not allow and clang would, as far as IR tells: recursion, calls through pointers, too much
+threadgroup memory, constants that are computed."""
 
 from __future__ import annotations
 

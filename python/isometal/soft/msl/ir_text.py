@@ -89,6 +89,13 @@ class ModuleText:
             if name.startswith("@") and text.startswith("define "):
                 yield name, text
 
+    def declare(self, declarations: Iterable[str]) -> None:
+        """Add declarations of functions that the module does not have yet."""
+        for text in sorted(declarations):
+            match = _FUNCTION.match(text)
+            if match is not None:
+                self.pieces.setdefault(match[1], text)
+
     def closure(self, roots: Iterable[str]) -> ModuleText:
         """The part of the module that `roots` need."""
         wanted: set[str] = set()

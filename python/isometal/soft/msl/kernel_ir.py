@@ -70,15 +70,11 @@ def kernel_ir(
         return f"getelementptr i8, ptr addrspace(3) {used[key].symbol}, i64 0"
 
     declarations: set[str] = set()
-    for name, text in part.functions():
-        text = _VARIABLE.sub(variable, text)
-        text = _ATTRIBUTE.sub("", text)
-        text = restore_spaces(text, declarations)
-        if name in initializers:
-            text = _LINKAGE.sub("define ", text)
-        elif name != entry_symbol(number):
-            text = _LINKAGE.sub("define internal ", text)
-        part.pieces[name] = text.replace(" comdat ", " ")
+    for name, text in list(part.functions()):
+        body = restore_spaces(_ATTRIBUTE.sub("", _VARIABLE.sub(variable, text)), declarations)
+        if name != entry_symbol(number):
+            body = _LINKAGE.sub("define " if name in initializers else "define internal ", body)
+        part.pieces[name] = body.replace(" comdat ", " ")
     for symbol_, (type_, alignment) in derived.types.items():
         if symbol_ in part.pieces:
             part.pieces[symbol_] = f"{symbol_} = external addrspace(4) global {type_}, align {alignment}"
@@ -89,8 +85,7 @@ def kernel_ir(
         part.pieces[use.symbol] = (
             f"{use.symbol} = internal addrspace(3) global [{use.size} x i8] undef, align {use.alignment}"
         )
-    for text in sorted(declarations):
-        part.pieces.setdefault(text[text.index("@") : text.index("(", text.index("@"))], text)
+    part.declare(declarations)
     text = str(part)
     if initializers:
         # Where constants are computed, the optimiser must not take address space 4 for memory that nobody writes.

@@ -15,7 +15,24 @@ __all__ = ["lint_pointers"]
 _QUALIFIERS = frozenset(["const", "volatile", "constexpr", "static", "inline", "extern", "mutable", "register"])
 #: Words that begin a statement which is no declaration, or a type that may hold an address space.
 _NO_TYPE = frozenset(
-    ["return", "case", "else", "do", "goto", "throw", "delete", "new", "auto", "decltype", "typename", "typedef", "using", "sizeof", "co_return", "operator"]
+    [
+        "return",
+        "case",
+        "else",
+        "do",
+        "goto",
+        "throw",
+        "delete",
+        "new",
+        "auto",
+        "decltype",
+        "typename",
+        "typedef",
+        "using",
+        "sizeof",
+        "co_return",
+        "operator",
+    ]
 )
 _CASTS = frozenset(["static_cast", "reinterpret_cast", "const_cast"])
 

@@ -27,18 +27,14 @@ class Locator:
         self._lines = lines
 
     def message(self, message: Message) -> Position | None:
-        """Place of a message; None where it is about our headers."""
+        """Place of a message, columns as in tokens; None where it is about our headers."""
         index = self.token_index(message)
-        return None if index is None else self.token(index)
+        return None if index is None else self._tokens[index].position
 
     def token_index(self, message: Message) -> int | None:
         if message.file != self._file:
             return None
         return self._rendered.token_at(message.line, message.column)
-
-    def token(self, index: int) -> Position:
-        """Place of a token, with its column in the user's file."""
-        return self.exact(self._tokens[index].position)
 
     def exact(self, position: Position) -> Position:
         """The same place, its column counted in the user's line instead of the preprocessed one."""
@@ -56,12 +52,12 @@ class Locator:
 
 def _column(place: int, preprocessed: list[str], texts: list[str], original: list[Token]) -> int:
     matcher = SequenceMatcher(None, preprocessed, texts, autojunk=False)
-    column = 1
+    end, alone = 0, 0  # end of the matches so far in the user's line, and its last token that matched nothing
     for block in matcher.get_matching_blocks():
-        if block.a <= place < block.a + block.size:
+        if block.a > place:
+            break
+        if place < block.a + block.size:
             return original[block.b + place - block.a].position.column
-        if block.a + block.size <= place and block.size:
-            behind = block.b + block.size
-            if behind < len(original):
-                column = original[behind].position.column
-    return column
+        alone = block.b - 1 if block.b > end else alone
+        end = block.b + block.size
+    return original[alone].position.column if original else 1

@@ -1,8 +1,8 @@
 """Finds, in what clang says about an attempt, the places that need another rewriting because of their types.
 
 The rewriter knows no types. Where Metal means something else than clang does with operands of certain types, the first
-attempt fails with a known message, or compiles to code that shows it (ir_checks.py); the place is noted, and the next attempt
-treats it as Metal would.
+attempt fails with a known message, or compiles to code that shows it (vector_comparisons.py); the place is noted, and
+the next attempt treats it as Metal would.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ class _Finder:
         before = len(self.repairs.infix)
         for index in range(start, min(end + 1, len(self.source.tokens))):
             text = self.source.tokens[index].text
-            if text in ("==", "!=", "<=", ">=") or (text in ("<", ">") and not self._is_bracket(index)):
-                if not self.source.word(index - 1, "operator"):
-                    self.repairs.infix.add(index)
+            compares = text in ("==", "!=", "<=", ">=") or (text in ("<", ">") and not self._is_bracket(index))
+            if compares and not self.source.word(index - 1, "operator"):
+                self.repairs.infix.add(index)
         return len(self.repairs.infix) > before
 
     def _is_bracket(self, index: int) -> bool:
@@ -155,7 +155,7 @@ class _Finder:
 
 _VECTORS = re.compile(r"vector of \d|'(any|all|select|is[a-z]+|bool[234])'|\b(char|short|int|long)[234]\b|bool_vector")
 
-#: What an error says; what a note of it says, where that one points to the place (for calls, the error does); what to do.
+#: What an error says; what a note of it says, where that one points to the place (but for calls); what to do.
 _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, int, Message], None]], ...] = (
     (re.compile("scalar operand type has greater rank than the type of the vector element"), None, _Finder.operator),
     (re.compile("cannot convert between vector and non-scalar values"), None, _Finder.operator),
@@ -163,7 +163,7 @@ _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, 
     (re.compile(r"incompatible operand types \(.*__\w+"), None, _Finder.conditional),
     (re.compile("conditional expression is ambiguous"), None, _Finder.conditional),
     (re.compile("invalid conversion between (ext-)?vector type"), None, _Finder.cast),
-    (re.compile(r"(C-style|functional-style) cast from '.*' (\(aka .*\) )?to '.*' (\(aka .*\) )?is not allowed"), None, _Finder.cast),
+    (re.compile(r"(C-style|functional-style) cast from '.*' (.* )?to '.*' (.* )?is not allowed"), None, _Finder.cast),
     (
         re.compile("invalid vector element type 'bool'"),
         re.compile("in instantiation of template type alias 'vec'"),

@@ -1,7 +1,7 @@
 """Finds comparisons of vectors in unoptimised IR: clang's give lanes of 0 and -1, Metal's give bool vectors.
 
-Such a comparison is a `sext <N x i1>`, which nothing else in the user's functions becomes. Where one is seen, the source is
-compiled again with line tables, which say where it is.
+Such a comparison is a `sext <N x i1>`, which nothing else in the user's functions becomes. Where one is seen, the
+source is compiled again with line tables, which say where it is.
 """
 
 from __future__ import annotations

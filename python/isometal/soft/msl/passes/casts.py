@@ -1,4 +1,4 @@
-"""Casts. `static_cast` to a value, and a vector type in parentheses, go through helpers, as clang refuses some of them."""
+"""Casts: `static_cast` to a value, and a vector type in parentheses, go through helpers; clang refuses some."""
 
 from __future__ import annotations
 

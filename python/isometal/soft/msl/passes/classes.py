@@ -50,7 +50,8 @@ def _copies(source: Source, edits: Edits, declaration: Declaration) -> None:
 
 def _has_state(source: Source, declaration: Declaration) -> bool:
     """Whether objects hold anything: data members, or base classes that may."""
-    assert declaration.name is not None and declaration.body is not None
+    assert declaration.name is not None
+    assert declaration.body is not None
     if any(source.operator(i, ":") for i in range(declaration.name + 1, declaration.body[0])):
         return True
     return any(

@@ -60,6 +60,8 @@ def rewrite_static_members(source: Source, edits: Edits) -> None:
     """Drop `constexpr constant T Class::member;`: C++17 has no use for it, and clang wants an initialiser."""
     for declaration in source.declarations:
         for inner in declaration.walk():
-            if inner.kind is DeclarationKind.VARIABLE and inner.name is not None:
-                if source.operator(inner.name - 1, "::") and source.operator(inner.name + 1, ";"):
-                    edits.remove(inner.start, inner.end)
+            name = inner.name
+            if inner.kind is not DeclarationKind.VARIABLE or name is None:
+                continue
+            if source.operator(name - 1, "::") and source.operator(name + 1, ";"):
+                edits.remove(inner.start, inner.end)

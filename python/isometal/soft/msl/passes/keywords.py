@@ -14,7 +14,26 @@ _PREFIX = "__msl_word_"
 #: Ordinary identifiers in Metal, keywords in OpenCL; by what stands in their place.
 RENAMED = {
     _PREFIX + word: word
-    for word in ["addrspace_cast", "clk_event_t", "event_t", "generic", "global", "image1d_t", "image2d_t", "image3d_t", "local", "ndrange_t", "pipe", "queue_t", "read_only", "read_write", "reserve_id_t", "sampler_t", "vec_step", "write_only"]
+    for word in [
+        "addrspace_cast",
+        "clk_event_t",
+        "event_t",
+        "generic",
+        "global",
+        "image1d_t",
+        "image2d_t",
+        "image3d_t",
+        "local",
+        "ndrange_t",
+        "pipe",
+        "queue_t",
+        "read_only",
+        "read_write",
+        "reserve_id_t",
+        "sampler_t",
+        "vec_step",
+        "write_only",
+    ]
 }
 _WORDS = {word: new for new, word in RENAMED.items()}
 _BFLOAT = re.compile(r"(?i:(.*[0-9.])bf)")

@@ -27,30 +27,25 @@ def rewrite_threadgroup_variables(
     source: Source, edits: Edits, kernels: list[KernelFunction], problems: list[Diagnostic]
 ) -> list[ThreadgroupVariable]:
     found: list[ThreadgroupVariable] = []
-    bodies: dict[int, KernelFunction] = {}
-    for kernel in kernels:
-        if kernel.declaration.body is not None:
-            bodies[kernel.declaration.body[0]] = kernel
+    owners = {id(kernel.declaration): kernel.name for kernel in kernels}
     for declaration in source.walk():
         if declaration.parameters is None or declaration.body is None:
             continue
-        opener, closer = declaration.body
-        for index in range(opener + 1, closer):
-            if source.word(index, "threadgroup") and _starts_declaration(source, index):
-                for name, end in _variables(source, index):
-                    kernel = bodies.get(opener)
-                    position = source.tokens[name].position
-                    if kernel is None:
-                        problems.append(_outside(source, declaration, name))
-                    if source.operator(end, "=") or source.operator(end, "{"):
-                        message = f"threadgroup variable '{source.tokens[name].text}' cannot have an initializer"
-                        problems.append(Diagnostic("error", position, message))
-                    number = len(found)
-                    edits.insert_before(name, "(&")
-                    edits.insert_after(name, ")")
-                    edits.insert_after(end - 1, f"= __msl_threadgroup<{number}>()")
-                    owner = kernel.name if kernel else ""
-                    found.append(ThreadgroupVariable(number, owner, source.tokens[name].text, position))
+        owner = owners.get(id(declaration))
+        for index in range(declaration.body[0] + 1, declaration.body[1]):
+            if not source.word(index, "threadgroup") or not _starts_declaration(source, index):
+                continue
+            for name, end in _variables(source, index):
+                token, number = source.tokens[name], len(found)
+                if owner is None:
+                    problems.append(_outside(source, declaration, name))
+                if source.operator(end, "=") or source.operator(end, "{"):
+                    message = f"threadgroup variable '{token.text}' cannot have an initializer"
+                    problems.append(Diagnostic("error", token.position, message))
+                edits.insert_before(name, "(&")
+                edits.insert_after(name, ")")
+                edits.insert_after(end - 1, f"= __msl_threadgroup<{number}>()")
+                found.append(ThreadgroupVariable(number, owner or "", token.text, token.position))
     return found
 
 
