@@ -1,7 +1,7 @@
 """MLX's kernels from source, through our front end and headers, against Apple's compilation of them: the same bits.
 
 What may differ is what a compiler may choose; for these kernels Metal leaves no choice that shows: contraction within
-an expression only, no reassociation, correctly rounded division.
+an expression only, no reassociation, correctly rounded division. Sign and payload of a NaN are nobody's promise.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from apple.case import Group
 from apple.device import SoftDevice
+from apple.launch import NDArray
 from apple.report import all_groups
 from apple.run import execute
+from apple.sample import profile
 from apple.sources import source_of, source_text
 
 from isometal.soft import Library
@@ -56,18 +58,24 @@ COMPARED = (
     "col_reduce_longcolumn_sum-float32",
     "col_reduce_2pass_sum-float16",
     "col_reduce_looped_and-bool",
-    "gemv_nc0_axpby0-float32",
     "gemv_nc1_axpby1-float16",
     "gemv_t_nc0_axpby1-bfloat16",
     "steel_gemm_fused_nn_bm64_bn64_bk16_wm2_wn2-float32",
-    "steel_gemm_fused_nt_bm64_bn64_bk16_wm2_wn2-float16",
     "steel_gemm_fused_tn_bm64_bn64_bk16_wm2_wn2-bfloat16",
-    "steel_gemm_fused_nn axpby-float32",
     "sdpa_vector_64_64 causal-float32",
     "sdpa_vector_64_64 float mask-float16",
     "sdpa_vector_2pass_64_64 bool mask-bfloat16",
 )
+#: Families whose sources are .metal files, which the wheel lacks.
+_WITHOUT_HEADERS = ("rms_norm", "layer_norm", "rope", "arg_reduce")
 _GROUPS = {group.id: group for group in all_groups()}
+
+
+def _names() -> list[str]:
+    """In the profile deep every group whose kernels' headers are in the wheel."""
+    if profile() != "deep":
+        return list(COMPARED)
+    return [name for name, group in _GROUPS.items() if group.family not in _WITHOUT_HEADERS]
 
 
 class _FromSource(SoftDevice):
@@ -78,7 +86,11 @@ class _FromSource(SoftDevice):
         self._kernels = {}
 
 
-@pytest.mark.parametrize("name", COMPARED)
+def _bits(array: NDArray) -> NDArray:
+    return array.view(f"u{array.itemsize}")
+
+
+@pytest.mark.parametrize("name", _names())
 def test_same_bits(name: str, device: SoftDevice, mlx_metal_wheel: Path) -> None:
     group: Group = _GROUPS[name]
     cases = group.cases()
@@ -86,8 +98,10 @@ def test_same_bits(name: str, device: SoftDevice, mlx_metal_wheel: Path) -> None
     ours = _FromSource(source_text(kernels), mlx_metal_wheel / "mlx" / "include")
     for case in cases:
         expected, found = execute(device, case.program), execute(ours, case.program)
-        differs = expected.view(np.uint8) != found.view(np.uint8)
-        at = int(differs.argmax()) // expected.itemsize
+        differs = _bits(expected) != _bits(found)
+        if np.issubdtype(expected.dtype, np.inexact) or expected.dtype.kind == "V":
+            differs &= ~(np.isnan(expected) & np.isnan(found))
+        at = int(differs.argmax())
         assert not differs.any(), f"{case.name}: element {at} is {found[at]}, {expected[at]} from Apple's bitcode"
 
 

@@ -16,6 +16,7 @@ _TYPES = {
     "float16": "half",
     "bfloat16": "bfloat16_t",
     "bool_": "bool",
+    "complex64": "complex64_t",
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
 _TYPE = "(" + "|".join(sorted(_TYPES, key=len, reverse=True)) + ")"
@@ -136,10 +137,24 @@ def _gemm(match: re.Match[str]) -> Source:
     return Source(headers, f"gemm, {_TYPES[dtype]}, {', '.join(tile)}, {orders}")
 
 
+#: The attention kernels name types as Metal does.
+_METAL_TYPES = {"float": "float", "float16_t": "half", "bfloat16_t": "bfloat16_t"}
+
+
 def _attention(match: re.Match[str]) -> Source:
     stem, dtype, *widths = match.groups()
-    kind = {"float": "float", "float16_t": "half", "bfloat16_t": "bfloat16_t"}[dtype]
-    return Source(("sdpa_vector.h",), f"{stem}, {kind}, {', '.join(width for width in widths if width)}")
+    return Source(("sdpa_vector.h",), f"{stem}, {_METAL_TYPES[dtype]}, {', '.join(width for width in widths if width)}")
+
+
+#: Query heads that a thread computes, by query heads per key head and width: what fits into threadgroup memory.
+_HEADS_PER_THREAD = {("8", "64"): 8, ("8", "128"): 4, ("12", "128"): 4, ("16", "128"): 2}
+
+
+def _grouped_attention(match: re.Match[str]) -> Source:
+    group, dtype, width = match.groups()
+    heads = _HEADS_PER_THREAD[group, width]
+    kind = _METAL_TYPES[dtype]
+    return Source(("sdpa_vector.h",), f"sdpa_vector_2pass_1_gqa, {kind}, {width}, {width}, {group}, {heads}")
 
 
 _N = r"(\d+)"
@@ -159,6 +174,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], Source]], ...] = (
     (rf"((?:row|col)_reduce_[a-z0-9]+)_(\d)((?:_\d+_\d+)?)_reduce_([a-z]+?){_TYPE}", _reduce_axes),
     (rf"(gemv(?:_t)?)_{_TYPE}_bm{_N}_bn{_N}_sm{_N}_sn{_N}_tm{_N}_tn{_N}_nc{_N}_axpby{_N}", _gemv),
     (rf"steel_gemm_fused_([nt])([nt])_{_TYPE}_{_TYPE}_bm{_N}_bn{_N}_bk{_N}_wm{_N}_wn{_N}", _gemm),
+    (r"sdpa_vector_2pass_1_gqa_(8|12|16)_(float16_t|bfloat16_t|float)_(\d+)_\d+", _grouped_attention),
     (rf"(sdpa_vector|sdpa_vector_2pass_1|sdpa_vector_2pass_2)_(float16_t|bfloat16_t|float)_{_N}(?:_{_N})?", _attention),
 )
 
