@@ -58,6 +58,7 @@ class Generator:
         self.rng = random.Random(seed)
         self.seed = seed
         self.wild = wild
+        self.loopy = self.rng.random() < 0.5  # more of what parts lanes, less of the rest
         self.budget = self.rng.randrange(10, 45)
         self.returns = 0
         size = self.rng.choice(_THREADGROUPS)
@@ -96,16 +97,17 @@ class Generator:
             self._statement(place)
 
     def _statement(self, place: _Place) -> None:
+        loopy = self.loopy
         makers: list[tuple[int, Callable[[_Place], None]]] = [
-            (3, self._assign),
+            (1 if loopy else 3, self._assign),
             (6, self._together),
             (2, self._output),
             (1, self._array),
             (1, self._count),
             (1, self._simdgroup_barrier),
         ]
-        if place.depth < 3:
-            makers += [(5, self._if), (5, self._loop), (1, self._switch)]
+        if place.depth < (4 if loopy else 3):
+            makers += [(5, self._if), (8 if loopy else 5, self._loop), (1, self._switch)]
         if place.uniform:
             makers += [(2, self._exchange), (2, lambda _: exchange.through_simdgroup(self.ground))]
         if place.uniform and self.full and not place.loops and not self.returns:
@@ -131,7 +133,12 @@ class Generator:
     def _together(self, place: _Place) -> None:
         type_ = self.rng.choice([*INTEGERS, "i32", "i32", "float", "<2 x i32>", "<4 x float>"])
         value = together.rendezvous(self.expressions, type_)
-        self.expressions.write(value, self.rng.choice(self.scope.variables[type_]))
+        self.ground.assign(value)
+        if value.type in INTEGERS:
+            self.ground.note(self.expressions.convert(value, "i32"))
+        elif self.rng.random() < 0.5:
+            active = self.writer.rendezvous("i64", "air.simd_active_threads_mask.i64")
+            self.ground.note(self.expressions.convert(active, "i32"))
 
     def _output(self, place: _Place) -> None:
         if self.rng.random() < 0.7:
@@ -190,7 +197,18 @@ class Generator:
             return w.value("i1", f"icmp ult {e.masked(e.uniform(), 7)}, {self.rng.randrange(1, 8)}"), True
         if self.rng.random() < 0.15:
             return together.condition(e), False
+        if self.rng.random() < 0.5:
+            bits = self.rng.choice([1, 3, 7])
+            return w.value("i1", f"icmp ult {self._of_lane(bits)}, {self.rng.randrange(1, bits + 1)}"), False
         return e.condition(2), False
+
+    def _of_lane(self, mask: int) -> Value:
+        """A small number that differs from lane to lane, and from round to round of the loops around."""
+        w, e = self.writer, self.expressions
+        lane = w.builtin("thread_index_in_simdgroup", "i32")
+        moved = w.binary("lshr", lane, Value("i32", str(self.rng.randrange(3))))
+        other = self.rng.choice(self.scope.values)
+        return e.masked(w.binary(self.rng.choice(["xor", "add"]), moved, other), mask)
 
     def _if(self, place: _Place) -> None:
         w = self.writer
@@ -233,7 +251,10 @@ class Generator:
     def _loop(self, place: _Place) -> None:
         w, e, rng = self.writer, self.expressions, self.rng
         uniform = rng.random() < 0.4
-        most = e.masked(e.uniform() if uniform else e.integer("i32", 2), 3)
+        if uniform:
+            most = e.masked(e.uniform(), 3)
+        else:
+            most = self._of_lane(3) if rng.random() < 0.6 else e.masked(e.integer("i32", 2), 3)
         limit = w.binary("add", most, Value("i32", str(rng.randrange(2))))
         at_end = rng.random() < 0.4
         before, header, body = w.label, w.fresh("loop"), w.fresh("body")
@@ -294,7 +315,8 @@ class Generator:
         leave, go_on = w.fresh("leave"), w.fresh("stay")
         w.branch(condition, leave, go_on)
         w.begin(leave)
-        self.ground.store_result(5, self.expressions.integer("i32", 1))
+        trace = w.load("i32", self.ground.trace, 4)
+        self.ground.store_result(5, w.binary("add", trace, self.expressions.integer("i32", 1)))
         w.end("ret void")
         w.begin(go_on)
 

@@ -30,6 +30,12 @@ class Ground:
         """Into one of the variables of its type."""
         self.expressions.write(value, self.rng.choice(self.scope.variables[value.type]))
 
+    def note(self, value: Value) -> None:
+        """Into the trace, a number that depends on all that was noted before, and when."""
+        w = self.writer
+        before = w.binary("mul", w.load("i32", self.trace, 4), Value("i32", "31"))
+        w.store(w.binary("add", before, value), self.trace, 4)
+
     def interface(self) -> None:
         w, scope = self.writer, self.scope
         self.out = w.buffer("out", 0, 1)
@@ -93,6 +99,8 @@ class Ground:
                 else:
                     self.expressions.write(self.expressions.of(type_, 1), pointer)
                 self.scope.variables.setdefault(type_, []).append(pointer)
+        self.trace = w.value("ptr", "alloca i32, align 4")
+        w.store(Value("i32", "1"), self.trace, 4)
         for _ in range(rng.randrange(3)):
             array = w.value("ptr", "alloca [8 x i32], align 4")
             for index in range(8):
@@ -106,6 +114,7 @@ class Ground:
     def results(self) -> None:
         for slot, type_ in enumerate(["i32", "i16", "i64", "i32"]):
             self.store_result(slot, self.expressions.convert(self.variable_value(type_), "i32"))
+        self.store_result(4, self.writer.load("i32", self.trace, 4))
         self.store_float(0, self.variable_value("float"))
         vector = self.variable_value("<4 x float>")
         self.store_float(1, self.writer.value("float", f"extractelement {vector}, i32 {self.rng.randrange(4)}"))

@@ -54,6 +54,14 @@ def literal(type_: str, value: ConstantValue, name: str) -> str:
         return "< " + " , ".join(f"{element} {literal(element, v, name)}" for v in value) + " >"
     if isinstance(value, tuple):
         raise LoweringError(f"[soft] function constant {name}: {value!r}; one value is needed.")
+    try:
+        return _scalar(type_, value)
+    except (ValueError, OverflowError, TypeError, struct.error) as error:
+        raise LoweringError(f"[soft] function constant {name}: {value!r} does not fit {type_}.") from error
+
+
+def _scalar(type_: str, value: Value) -> str:
+    """A value as LLVM writes it. Raises what Python raises where it does not fit."""
     if type_ == "float":
         # LLVM writes float constants as the bits of the double of the same value.
         (single,) = struct.unpack("<f", struct.pack("<f", value))
@@ -61,12 +69,22 @@ def literal(type_: str, value: ConstantValue, name: str) -> str:
     if type_ == "half":
         return f"0xH{struct.unpack('<H', struct.pack('<e', value))[0]:04X}"
     if type_ == "bfloat":
-        bits = struct.unpack("<I", struct.pack("<f", value))[0]
-        return f"0xR{(bits + 0x7FFF + (bits >> 16 & 1)) >> 16:04X}"
+        return f"0xR{_bfloat_bits(value):04X}"
     if type_[0] == "i" and type_[1:].isdigit():
         bits = int(type_[1:])
         number = int(value)
         if number != value or not -(1 << (bits - 1)) <= number < (1 << bits):
-            raise LoweringError(f"[soft] function constant {name}: {value!r} does not fit {type_}.")
+            raise OverflowError
         return str(number)
-    raise LoweringError(f"[soft] function constant {name}: the type {type_} is not known.")
+    raise TypeError
+
+
+def _bfloat_bits(value: Value) -> int:
+    """Rounded to nearest, ties to even."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    if bits & 0x7FFFFFFF > 0x7F800000:
+        return int(bits >> 16 | 0x40)  # a NaN, whose last bits may be all that makes it one
+    rounded = int((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+    if rounded & 0x7FFF == 0x7F80 and bits & 0x7FFFFFFF != 0x7F800000:
+        raise OverflowError
+    return rounded
