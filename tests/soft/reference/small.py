@@ -30,7 +30,7 @@ def air(body: str, *parameters: str, extra: str = "", name: str = "k", flush: bo
     """A module with one kernel.
 
     Args:
-        body: its instructions, from the label entry on. Rendezvous of _DECLARATIONS need no declaration.
+        body: its instructions; the block at the start is `entry`. Rendezvous of _DECLARATIONS need no declaration.
         parameters: `NAME INDEX SPACE` for a buffer, `NAME TYPE` for a built-in value; USUAL where there are none.
         extra: globals, functions and declarations beside it.
     """
@@ -42,7 +42,7 @@ def air(body: str, *parameters: str, extra: str = "", name: str = "k", flush: bo
             writer.buffer(words[0], index, space)
         else:
             writer.builtin(words[0], words[1])
-    writer.lines = body.strip("\n").split("\n")
+    writer.lines = body.strip("\n").removeprefix("entry:").strip("\n").split("\n")
     writer.functions = [extra]
     for callee, type_ in _DECLARATIONS.items():
         if f"@{callee}(" in body + extra and f"@{callee}(" not in "".join(
