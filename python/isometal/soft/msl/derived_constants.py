@@ -16,7 +16,8 @@ from isometal.soft.msl.ir_text import ModuleText, references
 __all__ = ["DerivedConstants", "find_derived"]
 
 _CALL = re.compile(r"call [^@\n]*(@__cxx_global_var_init[\w.]*)\(")
-_STORE = re.compile(r"ptr addrspace\(4\) (@[^\s,)]+)")
+#: The end of an initialising function says which variable is complete.
+_COMPLETE = re.compile(r"@llvm\.invariant\.start\.p4\(i64 [^,]*, ptr addrspace\(4\) (@[^\s,)]+)\)")
 _GLOBAL = re.compile(r" addrspace\(4\) global (.*), align (\d+)")
 _ZERO = re.compile(r" (?:zeroinitializer|undef|0|0\.0+e\+00|0x[HRK]?0+|false)$")
 
@@ -44,7 +45,7 @@ class DerivedConstants:
 def find_derived(module: ModuleText) -> DerivedConstants:
     found = DerivedConstants()
     for match in _CALL.finditer(_constructors(module)):
-        for symbol in _STORE.findall(module.pieces.get(match[1], "")):
+        for symbol in _COMPLETE.findall(module.pieces.get(match[1], "")):
             variable = _GLOBAL.search(module.pieces.get(symbol, ""))
             if variable is not None and match[1] not in found.functions:
                 found.functions[match[1]] = symbol

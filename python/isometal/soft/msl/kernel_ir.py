@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isometal.soft.msl.conversions import define_conversions
 from isometal.soft.msl.derived_constants import DerivedConstants
 from isometal.soft.msl.ir_text import ModuleText, symbol
 from isometal.soft.msl.passes.threadgroup import ThreadgroupVariable
@@ -72,6 +73,7 @@ def kernel_ir(
     declarations: set[str] = set()
     for name, text in list(part.functions()):
         body = restore_spaces(_ATTRIBUTE.sub("", _VARIABLE.sub(variable, text)), declarations)
+        body = define_conversions(body, declarations)
         if name != entry_symbol(number):
             body = _LINKAGE.sub("define " if name in initializers else "define internal ", body)
         part.pieces[name] = body.replace(" comdat ", " ")

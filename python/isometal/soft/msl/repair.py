@@ -19,6 +19,7 @@ __all__ = ["find_repairs", "repair_comparison"]
 
 _BINARY = frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "&&", "||"])
 _COMPOUND = frozenset(["+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="])
+_NUMBER = re.compile(r"in (\d+)(?:st|nd|rd|th) argument")
 _QUOTED = re.compile(r"parameter '(\w+)'")
 
 
@@ -137,6 +138,21 @@ class _Finder:
         if self.source.word(index):
             self.repairs.references.add(index)
 
+    def parameter(self, place: int, note: Message) -> None:
+        """The parameter, `const thread T&`, that the note counts, of the function that it points to."""
+        number = _NUMBER.search(note.text)
+        for declaration in self.source.walk():
+            if number is None or declaration.name != place or declaration.parameters is None:
+                continue
+            opener, closer = declaration.parameters
+            parts = self.source.brackets.split(opener + 1, closer)
+            if int(number[1]) > len(parts):
+                continue
+            tokens = range(*parts[int(number[1]) - 1])
+            names = [i for i in tokens if self.source.word(i)]
+            if names and all(any(self.source.word(i, word) for i in tokens) for word in ("const", "thread")):
+                self.repairs.references.add(names[-1])
+
     def function(self, place: int, note: Message) -> None:
         """The template parameter that the note names, of the template that it points to."""
         quoted = _QUOTED.search(note.text)
@@ -171,10 +187,11 @@ _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, 
     ),
     (re.compile("no matching"), re.compile("cannot convert initializer list argument"), _Finder.call),
     (
-        re.compile("cannot bind to a temporary object because of address space mismatch"),
+        re.compile("because of address space mismatch|binding reference .* changes address space"),
         re.compile("passing argument to parameter"),
         _Finder.reference,
     ),
+    (re.compile("no matching"), re.compile("cannot bind reference in .* address space"), _Finder.parameter),
     (
         re.compile("no matching"),
         re.compile("invalid explicitly-specified argument for template parameter"),
