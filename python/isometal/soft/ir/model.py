@@ -67,6 +67,10 @@ class Instruction:
                 yield token
             previous = token
 
+    def symbols(self) -> Iterator[str]:
+        """Functions and globals that it refers to, with their @."""
+        return (token for token in self.tokens if token[0] == "@")
+
     def labels(self) -> list[str]:
         """Labels that it may go to, with their %, in order, repeated ones once."""
         found = [token for before, token in zip(self.tokens, self.tokens[1:], strict=False) if before == "label"]
@@ -143,6 +147,9 @@ class Phi(Instruction):
     def uses(self) -> Iterator[str]:
         for value, _ in self.incoming:
             yield from (token for token in value if token[0] == "%")
+
+    def symbols(self) -> Iterator[str]:
+        return (token for value, _ in self.incoming for token in value if token[0] == "@")
 
     def labels(self) -> list[str]:
         return []

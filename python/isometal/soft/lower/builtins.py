@@ -72,13 +72,19 @@ def sources(module: Module, kernel: str) -> list[Source]:
     Raises:
         LoweringError: no metadata, or a parameter that compute kernels on this device cannot have.
     """
+    try:
+        found = _arguments(module, kernel)
+        return [_source(module.metadata_operands(argument), kernel) for argument in found]
+    except (ValueError, IndexError) as error:
+        raise LoweringError(f"[soft] the metadata of kernel {kernel!r} cannot be read ({error}).") from error
+
+
+def _arguments(module: Module, kernel: str) -> list[str]:
+    """Names of the nodes that describe a kernel's parameters."""
     for entry in module.metadata_operands("!air.kernel"):
         node = module.metadata_operands(entry[0])
         if node and node[0][-1] in (f"@{kernel}", f'@"{kernel}"'):
-            return [
-                _source(module.metadata_operands(argument[0]), kernel)
-                for argument in module.metadata_operands(node[2][0])
-            ]
+            return [argument[0] for argument in module.metadata_operands(node[2][0])]
     raise LoweringError(f"[soft] kernel {kernel!r} has no entry in !air.kernel; the module is not complete AIR.")
 
 

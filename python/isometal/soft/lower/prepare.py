@@ -67,6 +67,11 @@ def prepare(
     symbol = _find(module, kernel)
     flush = any('"air.compile.denorms_disable"' in text for text in module.metadata.values())
     sources = builtins.sources(module, kernel)
+    if len(sources) != len(module.functions[symbol].parameters):
+        raise LoweringError(
+            f"[soft] kernel {kernel!r}: the metadata describes {len(sources)} parameters, not all of them."
+        )
+    _prune(module, symbol)
     specialise(module, constants)
     accesses = observe_accesses(module) if observed else []
     variables = flatten(module)
@@ -91,6 +96,26 @@ def _find(module: Module, kernel: str) -> str:
         if name in module.functions:
             return name
     raise LoweringError(f"[soft] the module defines no kernel {kernel!r}; it has {', '.join(module.functions)}.")
+
+
+def _prune(module: Module, symbol: str) -> None:
+    """Drop what the kernel does not use: other kernels must not cost memory, or fail it with what they call."""
+    constructors = {name for name in module.functions if "_GLOBAL__sub_I" in name}
+    if module.functions.keys() == constructors | {symbol}:
+        return
+    reached: set[str] = set()
+    stack = [symbol, "@llvm.global_ctors"]
+    while stack:
+        name = stack.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        if name in module.functions:
+            stack += [used for i in module.functions[name].instructions() for used in i.symbols()]
+        elif name in module.globals:
+            stack += [token for token in module.globals[name].tokens if token[0] == "@"]
+    module.functions = {name: f for name, f in module.functions.items() if name in reached}
+    module.globals = {name: g for name, g in module.globals.items() if name in reached}
 
 
 def _localise(module: Module, symbol: str) -> None:
