@@ -1,0 +1,116 @@
+"""What the lowering refuses, and decisions of its steps that no result shows."""
+
+from __future__ import annotations
+
+import pytest
+from reference.small import air, results
+
+from isometal.soft import native
+from isometal.soft.errors import LoweringError
+from isometal.soft.ir import parse_instruction
+from isometal.soft.lower import llvm, lower_kernel
+from isometal.soft.lower.frame import Frame
+from isometal.soft.lower.rematerialise import closure, recipes
+
+_STORE = """
+  %where = getelementptr i32, ptr addrspace(1) %out, i32 %thread_position_in_grid
+  store i32 {}, ptr addrspace(1) %where, align 4
+  ret void
+"""
+
+
+def _kernel(body: str, extra: str = "") -> str:
+    return air("entry:\n" + body, extra=extra)
+
+
+def _sites(body: str) -> list[str]:
+    return [site.text for site in lower_kernel(_kernel(body), "k", {}).sites]
+
+
+def test_an_unknown_intrinsic_is_named_with_its_kernel() -> None:
+    body = "  %v = call i32 @air.no_such.i32(i32 1)\n" + _STORE.format("%v")
+    text = _kernel(body, "declare i32 @air.no_such.i32(i32)")
+    with pytest.raises(LoweringError, match=r"kernel 'k' calls 'air\.no_such\.i32'"):
+        lower_kernel(text, "k", {})
+
+
+def test_a_kernel_that_is_not_there_is_named() -> None:
+    with pytest.raises(LoweringError, match="no kernel 'other'; it has"):
+        lower_kernel(_kernel("  ret void"), "other", {})
+
+
+def test_a_kernel_without_metadata_is_refused() -> None:
+    text = _kernel("  ret void", "define void @bare() {\n  ret void\n}")
+    with pytest.raises(LoweringError, match=r"'bare' has no entry in !air\.kernel"):
+        lower_kernel(text, "bare", {})
+
+
+def test_the_same_input_gives_the_same_text() -> None:
+    text = _kernel("  %a = call i32 @air.simd_sum.u.i32(i32 %thread_position_in_grid)\n" + _STORE.format("%a"))
+    assert lower_kernel(text, "k", {}).ir == lower_kernel(text, "k", {}).ir
+
+
+_TWO = """
+  %a = call i32 @air.simd_sum.u.i32(i32 %thread_position_in_grid)
+  {}
+  %b = call i32 @air.simd_max.u.i32(i32 {})
+  %c = add i32 %a, %b
+"""
+
+
+def test_independent_calls_share_a_site() -> None:
+    body = _TWO.format("%x = mul i32 %thread_position_in_grid, 3", "%x") + _STORE.format("%c")
+    assert len(_sites(body)) == 2
+    assert results(_kernel(body)).tolist() == [496 + 93] * 32
+
+
+def test_a_call_that_needs_an_earlier_one_has_its_own_site() -> None:
+    body = _TWO.format("%x = add i32 %a, %thread_position_in_grid", "%x") + _STORE.format("%c")
+    assert len(_sites(body)) == 3
+    assert results(_kernel(body)).tolist() == [496 + 496 + 31] * 32
+
+
+def test_a_read_behind_a_write_does_not_move_into_the_site() -> None:
+    between = (
+        "%p = getelementptr i32, ptr addrspace(1) %out, i32 %thread_position_in_grid\n"
+        "  store i32 %thread_index_in_simdgroup, ptr addrspace(1) %p, align 4\n"
+        "  %x = load i32, ptr addrspace(1) %out, align 4"
+    )
+    assert len(_sites(_TWO.format(between, "%x") + _STORE.format("%c"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("between", "sites"), [("%y = mul i32 %a, 3", 3), ("store i32 7, ptr addrspace(1) %out, align 4", 4)]
+)
+def test_barriers_that_order_nothing_are_dropped(between: str, sites: int) -> None:
+    barrier = f"{between}\n  call void @air.simdgroup.barrier(i32 2, i32 4)\n  %x = add i32 %a, 1"
+    assert len(_sites(_TWO.format(barrier, "%x") + _STORE.format("%c"))) == sites
+
+
+def test_values_that_are_never_kept_together_share_a_column() -> None:
+    frame = Frame()
+    frame.add_columns({"%a": ("i32", {1}), "%b": ("float", {2}), "%c": ("i32", {1, 2}), "%d": ("i64", {3})})
+    assert frame.columns["%a"].offset == frame.columns["%b"].offset
+    assert len({frame.columns[name].offset for name in ("%a", "%c", "%d")}) == 3
+    assert frame.size == 2 * 128 + 256
+
+
+def test_recipes_are_arithmetic_on_what_every_region_knows() -> None:
+    lines = [
+        "%u = add i32 %size, 1",
+        "%v = mul i32 %u, %lane",
+        "%l = load i32, ptr %p, align 4",
+        "%w = add i32 %l, %u",
+        "%f = call i32 @f(i32 %u)",
+    ]
+    known = recipes(map(parse_instruction, lines), {"%size", "%p"}, {"%lane"})
+    assert {name: recipe.uniform for name, recipe in known.items()} == {"%u": True, "%v": False}
+    assert closure(["%v"], known) == ["%u", "%v"]
+
+
+@pytest.mark.parametrize("between", ["%x = add i32 %a, 1", "%x = mul i32 %thread_position_in_grid, 3"])
+def test_object_code_for_aarch64(between: str) -> None:
+    ir = lower_kernel(_kernel(_TWO.format(between, "%x") + _STORE.format("%c")), "k", {}).ir
+    code = native.build(ir, llvm.Target("aarch64-unknown-linux-gnu", "generic", ""))
+    assert code[:4] == b"\x7fELF"
+    assert int.from_bytes(code[18:20], "little") == 183  # EM_AARCH64
