@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "check.h"
+#include "metal_fake_service.h"
 #include "metal_support.h"
 
 using namespace metal_test;
@@ -374,6 +375,22 @@ TEST_CASE(references_are_kept_until_completion) {
     buffer->waitUntilCompleted();
   }
   CHECK_EQUAL(data->retainCount(), 1u);
+}
+
+TEST_CASE(code_is_kept_until_completion) {
+  NS::SharedPtr<MTL::CommandBuffer> buffer;
+  std::weak_ptr<const void> code;
+  {
+    const Pool pool;
+    Bench bench;
+    MTL::Buffer* const log = bench.buffer<std::uint32_t>(kLog);
+    buffer = NS::RetainPtr(appending(bench, log, 1));
+    code = isometal::soft::fake_service().last_code;
+  }
+  CHECK(!code.expired());
+  buffer->commit();
+  buffer->waitUntilCompleted();
+  CHECK(code.expired());
 }
 
 TEST_CASE(blits_copy_and_fill) {

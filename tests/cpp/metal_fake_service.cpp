@@ -198,6 +198,7 @@ OpenedLibrary FakeService::open_metallib(std::span<const std::byte> bytes, const
 }
 
 OpenedLibrary FakeService::open_source(const std::string& source, const SourceOptions& options) {
+  const std::lock_guard lock(mutex_);
   last_options = options;
   if (source.find("#error") != std::string::npos) {
     throw CompileError(CompileFailure::compile, "[soft] program_source:1:2: error: as the source says.");
@@ -220,6 +221,7 @@ std::vector<FunctionConstant> FakeService::function_constants(LibraryId, const s
 }
 
 CompiledKernel FakeService::compile(const CompileRequest& request) {
+  const std::lock_guard lock(mutex_);
   last_request = request;
   const Entry& entry = entries().at(request.function);
   if (request.function == "broken") throw std::runtime_error("the compiler broke");

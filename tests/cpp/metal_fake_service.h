@@ -2,6 +2,7 @@
 // kernel_abi.h. A "metallib" is any data that begins with FAKE; in "source", #error fails and #warning warns.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,10 +21,15 @@ class FakeService final : public CompileService {
   CompiledKernel compile(const CompileRequest& request) override;
   void close(LibraryId library) noexcept override;
 
-  int open_libraries = 0;
+  std::atomic<int> open_libraries{0};
+
+  // Read by a test when no other thread compiles.
   SourceOptions last_options;
   CompileRequest last_request;
   std::weak_ptr<const void> last_code;  ///< gone once nobody keeps the code of the last pipeline
+
+ private:
+  std::mutex mutex_;
 };
 
 /// The process's service for the tests: registered at the first call.

@@ -226,6 +226,7 @@ void CommandBufferImpl::call(std::vector<MTL::HandlerFunction>& handlers, const 
 
 void CommandBufferImpl::finish() {
   kept_.clear();
+  for (const auto& step : steps_) step->release();
   const std::lock_guard lock(mutex_);
   completed_handled_ = true;
   changed_.notify_all();

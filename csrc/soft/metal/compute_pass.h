@@ -60,6 +60,7 @@ class ComputePass final : public Step {
       : type(how), report_(std::move(about)) {}
 
   void run(const RunContext& context) override;
+  void release() override { dispatches.clear(); }
   EncoderReport* report() override { return report_.get(); }
 
   const MTL::DispatchType type;

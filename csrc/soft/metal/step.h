@@ -35,6 +35,8 @@ class Step {
   virtual void run(const RunContext& context) = 0;
   /// It will not run, because the command buffer has failed.
   virtual void give_up(const std::string& /*reason*/) {}
+  /// It has run: gives up what it keeps alive.
+  virtual void release() {}
   /// Of an encoder; null for other steps.
   virtual EncoderReport* report() { return nullptr; }
 };
