@@ -205,5 +205,5 @@ entry:
 def test_only_the_kernel_is_exported() -> None:
     lowered = lower_kernel(_two(_STORE, _STORE.replace("%thread_position_in_grid", "0")), "k", {})
     exported = re.findall(r"^(?:define|@\S+ =) (?!internal|private)(?:.*@)?(\S+)", lowered.ir, re.MULTILINE)
-    assert [name for name in re.findall(r"^@(\S+) = constant", lowered.ir, re.MULTILINE)] == [abi.KERNEL_SYMBOL]
+    assert re.findall(r"^@(\S+) = constant", lowered.ir, re.MULTILINE) == [abi.KERNEL_SYMBOL]
     assert not any("other" in name for name in exported)
