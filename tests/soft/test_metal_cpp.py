@@ -6,10 +6,12 @@ ziglang does not bring.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import metal_signatures
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +53,33 @@ def test_the_check_can_fail(compiled_for_macos, tmp_path):
     answer = compiled_for_macos(source)
     assert answer.returncode != 0
     assert "too many arguments to function call" in answer.stderr
+
+
+def test_apples_headers_have_every_signature_and_value_of_ours(compiled_for_macos, tmp_path):
+    text, checks = metal_signatures.generate(ROOT / "csrc" / "soft" / "include")
+    assert checks > 800
+    source = tmp_path / "signatures.cpp"
+    source.write_text(text)
+    answer = compiled_for_macos(source)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("ours", "changed"),
+    [
+        ("NS::UInteger length() const;", "NS::UInteger length();"),
+        ("GPUFamilyMetal4 = 5002", "GPUFamilyMetal4 = 5003"),
+        ("const MTL::Buffer* buffer, NS::Range range", "const MTL::Buffer* buffer, const NS::Range& range"),
+    ],
+)
+def test_a_changed_signature_is_noticed(compiled_for_macos, tmp_path, ours, changed):
+    headers = tmp_path / "include"
+    shutil.copytree(ROOT / "csrc" / "soft" / "include", headers)
+    header = next(path for path in sorted(headers.glob("Metal/*.hpp")) if ours in path.read_text())
+    header.write_text(header.read_text().replace(ours, changed))
+    source = tmp_path / "signatures.cpp"
+    source.write_text(metal_signatures.generate(headers)[0])
+    assert compiled_for_macos(source).returncode != 0
 
 
 @pytest.mark.parametrize("source", ["csrc/metal_session.cpp", "csrc/metal_session.h"])
