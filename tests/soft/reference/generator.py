@@ -266,6 +266,9 @@ class Generator:
         if at_end:
             w.begin(body)
         else:
+            if rng.random() < 0.3:  # LLVM then leaves the loop's test where it is
+                active = w.rendezvous("i64", "air.simd_active_threads_mask.i64")
+                self.ground.note(e.convert(active, "i32"))
             more = w.value("i1", f"icmp ult {value}, {limit.text}")
             w.branch(more, body, exit_)
             w.begin(body)

@@ -107,13 +107,13 @@ class KernelWriter:
             f'!"air.address_space", i32 {space}, '
             f'!"air.arg_type_size", i32 4, !"air.arg_type_align_size", i32 4, !"air.arg_name", !"{name}"'
         )
-        return self._parameter(Value(f"ptr addrspace({space})", f"%{name}"), metadata)
+        return self.parameter(Value(f"ptr addrspace({space})", f"%{name}"), metadata)
 
     def builtin(self, name: str, type_: str) -> Value:
         known = next((value for value, _ in self.parameters if value.text == f"%{name}"), None)
-        return known or self._parameter(Value(type_, f"%{name}"), f'!"air.{name}", !"air.arg_name", !"{name}"')
+        return known or self.parameter(Value(type_, f"%{name}"), f'!"air.{name}", !"air.arg_name", !"{name}"')
 
-    def _parameter(self, value: Value, metadata: str) -> Value:
+    def parameter(self, value: Value, metadata: str) -> Value:
         self.parameters.append((value, metadata))
         return value
 
