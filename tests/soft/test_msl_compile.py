@@ -186,6 +186,45 @@ def test_source_is_compiled_with_macros_and_include_folders(tmp_path: Path) -> N
     assert "store i32 42" in air
 
 
+def test_includes_are_found_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "value.h").write_text("#define VALUE 7\n")
+    path = tmp_path / "k.metal"
+    path.write_text('#include "value.h"\nkernel void k(device int* a) { a[0] = VALUE; }\n')
+    assert "store i32 7" in compile_source(path.read_text(), name=str(path)).air("k")
+    with pytest.raises(MslError, match=r"'value\.h' file not found"):
+        compile_source(path.read_text(), name="elsewhere.metal")
+
+
+def test_kernels_in_namespaces() -> None:
+    source = (
+        "namespace { kernel void hidden(device int* a) { a[0] = 1; } }\n"
+        "namespace a::b { struct S { int x; }; kernel void inner(device S* s) { s[0].x = 2; }\n"
+        "  template <typename T> kernel void t(device T* x) { x[0] = 3; }\n"
+        '  template [[host_name("t_int")]] kernel void t<int>(device int*); }\n'
+        'template [[host_name("t_uint")]] [[kernel]] decltype(a::b::t<uint>) a::b::t<uint>;\n'
+    )
+    library = compile_source(source)
+    assert library.kernels == ("hidden", "inner", "t_int", "t_uint")
+    assert [re.findall(r"store i32 (\d)", library.air(name)) for name in library.kernels] == [
+        ["1"],
+        ["2"],
+        ["3"],
+        ["3"],
+    ]
+    assert reflect(library.air("inner"), "inner").arguments[0].type_name == "a::b::S"
+
+
+def test_overloads_of_kernel_templates() -> None:
+    source = (
+        "template <typename T, int N> kernel void f(device T* a, constant T& b) { a[N] = b; }\n"
+        "template <int N, bool B = true, bool C = false> kernel void f(device int* a) { a[N] = B + 2 * C; }\n"
+        'template [[host_name("one")]] [[kernel]] decltype(f<int, 5>) f<int, 5>;\n'
+        'template [[host_name("two")]] [[kernel]] decltype(f<6, true, true>) f<6, true, true>;\n'
+    )
+    library = compile_source(source)
+    assert [len(reflect(library.air(name), name).arguments) for name in library.kernels] == [2, 1]
+
+
 def test_relative_include_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "inc").mkdir()
     (tmp_path / "inc" / "value.h").write_text("#define VALUE 5\n")

@@ -32,6 +32,14 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
         "kernel void k(device int* a) { a[0] = *(float*)a; }",
         (1, 46, "a pointer needs an address space"),
     ),
+    "alias_of_pointer_without_space": (
+        "using P = float*;\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 16, "'P': a pointer needs an address space"),
+    ),
+    "reference_to_array_without_space": (
+        "int f(int (&x)[2]) { return x[0]; }\nkernel void k(device int* a) { a[0] = 1; }",
+        (1, 12, "a reference needs an address space"),
+    ),
     "result_without_space": (
         "int* f(thread int* p) { return p; }\nkernel void k(device int* a) { a[0] = 1; }",
         (1, 4, "the result of 'f': a pointer needs an address space"),
@@ -191,6 +199,10 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
     "instantiation_of_unknown_kernel": (
         'template [[host_name("x")]] [[kernel]] decltype(k<int>) k<int>;',
         (1, 57, "'k' is instantiated as a kernel, but no kernel has that name"),
+    ),
+    "kernel_in_class": (
+        "struct S { static kernel void f(device int* a) { a[0] = 1; } };",
+        (1, 31, "kernel 'f' cannot be a member of a class"),
     ),
     "vertex_function": ("[[vertex]] float4 v() { return float4(0); }", (1, 3, "vertex functions are not supported")),
     "too_many_function_constants_of_an_index": (

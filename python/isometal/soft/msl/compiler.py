@@ -50,7 +50,7 @@ def compile_source(
 
     Args:
         text: the source.
-        name: what to call it in messages; for a file, its path.
+        name: what to call it in messages; for a file, its path, beside which `#include "..."` then looks first.
         macros: `NAME` or `NAME=value`.
         include_dirs: where `#include` looks.
         fast_math: allow what Metal's fast math allows. Apple's default is on; ours is off, for exactness.
@@ -100,7 +100,8 @@ class _Compilation:
         ]
         known += ["__FAST_MATH__=1"] if self.fast_math else []
         places = [Path(place).absolute() for place in include_dirs]
-        result = driver.preprocess(folder, self.text, self.name, [*known, *macros], places)
+        beside = Path(self.name).absolute().parent if _is_file(self.name) else None
+        result = driver.preprocess(folder, self.text, self.name, [*known, *macros], places, beside)
         if not result.succeeded:
             raise RejectedSource(to_diagnostics(parse_messages(result.messages), _as_given))
         stdlib = _STDLIB.search(result.output) is not None
@@ -205,6 +206,13 @@ def _constants(module: ModuleText, rewritten: Rewritten, described: Described) -
     derived = find_derived(module)
     symbols = {source_name(symbol): symbol for symbol in derived.functions.values()}
     return Constants(given, derived, symbols | {name: constant.symbol for constant, name in given})
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _as_given(message: Message) -> Position | None:

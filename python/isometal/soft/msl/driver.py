@@ -71,15 +71,21 @@ def zig() -> str:
 
 
 def preprocess(
-    folder: Path, text: str, name: str, macros: Sequence[str], include_dirs: Sequence[str | os.PathLike[str]]
+    folder: Path,
+    text: str,
+    name: str,
+    macros: Sequence[str],
+    include_dirs: Sequence[str | os.PathLike[str]],
+    beside: Path | None = None,
 ) -> Result:
-    """Includes, macros and comments dealt with. `macros` are `NAME=value`; lines of `text` say they are from `name`."""
+    """Includes, macros and comments dealt with. `macros` are `NAME=value`; lines of `text` say they are from `name`.
+    `beside` is the folder that the source lies in."""
     source = folder / "source.metal"
     source.write_text(f'#line 1 "{_escape(name)}"\n{text}\n', encoding="utf-8")
     arguments = [*_TARGET, "-E", "-x", "c++", "-std=c++17", "-nostdinc", "-undef", "-fno-caret-diagnostics"]
     arguments += ["-ferror-limit=0", "-Wno-everything", "-Winvalid-pp-token", f"-I{HEADERS / 'preprocess'}"]
     arguments += [f"-I{os.fspath(place)}" for place in include_dirs]
-    arguments += [f"-D{macro}" for macro in macros]
+    arguments += [f"-D{macro}" for macro in macros] + (["-iquote", str(beside)] if beside is not None else [])
     return _run(folder, arguments, source, "preprocessed.ii")
 
 

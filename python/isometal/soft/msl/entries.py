@@ -89,8 +89,8 @@ def _entry(source: Source, edits: Edits, instantiation: Instantiation) -> str:
     described = " ".join(f"__msl_describe<{n}, {i}, {argument[i]}, {argument[i]}::plain>();" for i in count)
     return (
         f"using __msl_function_{n} = {function}; "
-        f'extern "C" void __msl_entry_{n}({declared}) {{ {callee}({passed}); }} '
-        f'extern "C" void __msl_described_{n}() {{ {described} }}'
+        f'extern "C" __attribute__((used)) void __msl_entry_{n}({declared}) {{ {callee}({passed}); }} '
+        f'extern "C" __attribute__((used)) void __msl_described_{n}() {{ {described} }}'
     )
 
 
@@ -99,6 +99,6 @@ def add_constant_descriptions(source: Source, edits: Edits, constants: list[Func
         index = source.text(constant.start, constant.end)
         edits.insert_after(
             constant.declaration.end - 1,
-            f'extern "C" void __msl_described_constant_{constant.number}() {{ '
+            f'extern "C" __attribute__((used)) void __msl_described_constant_{constant.number}() {{ '
             f"__msl_describe_constant<{constant.number}, ({index})>(&{constant.name}); }}",
         )

@@ -4,7 +4,7 @@ threadgroup memory, constants that are computed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from isometal.soft.msl.declarations import DeclarationKind
 from isometal.soft.msl.derived_constants import DerivedConstants
@@ -79,8 +79,31 @@ def _calls(module: ModuleText) -> dict[str, set[str]]:
     return {name: set(_CALLEE.findall(text)) for name, text in module.functions()}
 
 
-def _recursive(calls: dict[str, set[str]], names: Iterable[str]) -> list[str]:
-    return [name for name in names if name in _reachable(calls, *calls[name])]
+def _recursive(calls: dict[str, set[str]], names: Collection[str]) -> list[str]:
+    """Those of the functions that lead back to themselves."""
+    candidates = _without_ends(calls, set(names))
+    return [name for name in names if name in candidates and name in _reachable(calls, *calls[name])]
+
+
+def _without_ends(calls: dict[str, set[str]], names: set[str]) -> set[str]:
+    """The functions that are left when those that call none of the others are taken away, again and again."""
+    callers: dict[str, list[str]] = {name: [] for name in names}
+    open_calls: dict[str, int] = {}
+    for name in names:
+        callees = calls[name] & names
+        open_calls[name] = len(callees)
+        for callee in callees:
+            callers[callee].append(name)
+    ends = [name for name in names if not open_calls[name]]
+    left = set(names)
+    while ends:
+        end = ends.pop()
+        left.discard(end)
+        for caller in callers[end]:
+            open_calls[caller] -= 1
+            if not open_calls[caller]:
+                ends.append(caller)
+    return left
 
 
 def _reachable(calls: dict[str, set[str]], *roots: str) -> list[str]:

@@ -76,6 +76,8 @@ def kernel_ir(
         body = define_conversions(body, declarations)
         if name != entry_symbol(number):
             body = _LINKAGE.sub("define " if name in initializers else "define internal ", body)
+        else:
+            body = _LINKAGE.sub("define ", body)
         part.pieces[name] = body.replace(" comdat ", " ")
     for symbol_, (type_, alignment) in derived.types.items():
         if symbol_ in part.pieces:

@@ -81,6 +81,9 @@ class _Checker:
                 self._check(start, end, "parameter '{}'", None)
             if declaration.body is not None:
                 self._locals(*declaration.body)
+        elif kind is DeclarationKind.ALIAS:
+            start = declaration.name + 2 if source.word(declaration.head, "using") else declaration.head + 1
+            self._check(start, declaration.end, "'{}'", declaration.name)
         elif kind is DeclarationKind.VARIABLE:
             self._check(declaration.head, declaration.name, "'{}'", declaration.name)
 
@@ -168,6 +171,11 @@ class _Checker:
                     index = closer if closer is not None else index
             elif source.operator(index, "["):
                 return
+            elif source.operator(index, "(") and any(source.operator(index + 1, text) for text in ("*", "&")):
+                # A pointer or reference to an array; one to a function has no address space.
+                behind = source.brackets.after(index)
+                place = index + 1 if source.operator(behind, "[") else None
+                break
             index = source.brackets.after(index)
         if place is None or not names or names[-1] in self._aliases or place in self._seen:
             return

@@ -97,6 +97,9 @@ def find_kernels(source: Source, problems: list[Diagnostic]) -> list[KernelFunct
         if not is_kernel or declaration.body is None:
             continue
         name = source.tokens[declaration.name]
+        if declaration.parent is not None and declaration.parent.kind is DeclarationKind.CLASS:
+            problems.append(Diagnostic("error", name.position, f"kernel '{name.text}' cannot be a member of a class"))
+            continue
         _check_result(source, declaration, problems)
         opener, closer = declaration.parameters
         parameters = [
@@ -113,7 +116,9 @@ def find_instantiations(
 ) -> list[Instantiation]:
     """Kernels of the library: all that are no templates, and the explicit instantiations of templates."""
     found: list[Instantiation] = []
-    by_name = {kernel.name: kernel for kernel in kernels}
+    by_name: dict[str, list[KernelFunction]] = {}
+    for kernel in kernels:
+        by_name.setdefault(kernel.name, []).append(kernel)
     for kernel in kernels:
         if not kernel.declaration.templates:
             name = _host_name(source, kernel.attributes, problems) or kernel.name
@@ -160,9 +165,13 @@ def _parameter(source: Source, start: int, end: int) -> KernelParameter:
         elif source.operator(index, "[") and source.brackets.partner(index) > index + 1:
             dimensions.append((index + 1, source.brackets.partner(index)))
         index = source.brackets.after(index)
-    condition = next((source.text(a.start, a.end) for a in attributes if a.name == "function_constant"), "")
+    condition = next((_last_word(source, a.start, a.end) for a in attributes if a.name == "function_constant"), "")
     name = name if words > 1 else ""  # a type alone
     return KernelParameter(name, start, end, attributes, position, condition, tuple(dimensions))
+
+
+def _last_word(source: Source, start: int, end: int) -> str:
+    return next((source.tokens[i].text for i in reversed(range(start, end)) if source.word(i)), "")
 
 
 def _check_result(source: Source, declaration: Declaration, problems: list[Diagnostic]) -> None:
@@ -193,7 +202,7 @@ def _string(literal: str) -> str | None:
 
 
 def _explicit(
-    source: Source, declaration: Declaration, kernels: dict[str, KernelFunction], problems: list[Diagnostic]
+    source: Source, declaration: Declaration, kernels: dict[str, list[KernelFunction]], problems: list[Diagnostic]
 ) -> Instantiation | None:
     """`template [[host_name("n")]] [[kernel]] decltype(f<T>) f<T>;` or `... void f<T>(parameters);`"""
     attributes = attributes_of(source, declaration.start, declaration.end)
@@ -225,7 +234,7 @@ def _explicit(
         return None
     stop = opener if opener is not None else index
     name = _base_name(source, start, stop)
-    kernel = kernels.get(source.tokens[name].text)
+    kernel = _overload(source, kernels.get(source.tokens[name].text, []), name, stop)
     if kernel is None:
         message = f"'{source.tokens[name].text}' is instantiated as a kernel, but no kernel has that name"
         problems.append(Diagnostic("error", source.tokens[name].position, message))
@@ -238,6 +247,23 @@ def _explicit(
     if name + 1 == stop and opener is not None:
         signature = (opener, source.brackets.partner(opener) + 1)
     return Instantiation(host_name, kernel, source.tokens[name].position, declaration, (start, stop), signature)
+
+
+def _overload(source: Source, kernels: list[KernelFunction], name: int, stop: int) -> KernelFunction | None:
+    """The kernel, of several with one name, that can have as many template arguments as stand behind the name."""
+    closer = source.brackets.template_end(name + 1, stop) if source.operator(name + 1, "<") else None
+    if closer is None or len(kernels) < 2:
+        return next(iter(kernels), None)
+    count = len(source.brackets.split(name + 2, closer))
+    for kernel in kernels:
+        opener, end = kernel.declaration.templates[-1] if kernel.declaration.templates else (0, 0)
+        parts = source.brackets.split(opener + 1, end) if end else []
+        needed = [
+            part for part in parts if not any(source.operator(i, text) for i in range(*part) for text in ("=", "..."))
+        ]
+        if len(needed) <= count and (count <= len(parts) or any(source.operator(i, "...") for i in range(opener, end))):
+            return kernel
+    return kernels[0]
 
 
 def _base_name(source: Source, start: int, stop: int) -> int:
