@@ -1,4 +1,5 @@
-// CoreFoundation/CoreFoundation.h: the types that Apple's metal-cpp names, for syntax checks without Apple's SDK.
+// CoreFoundation/CoreFoundation.h: the types that Apple's metal-cpp names, for syntax checks without Apple's
+// SDK.
 #pragma once
 
 typedef const void* CFTypeRef;
