@@ -54,13 +54,13 @@
   MSL_SIGNED_WIDTHS(X, args, long, s, i64) \
   MSL_SIGNED_WIDTHS(X, args, ulong, u, i64)
 // All integers where AIR's suffix does not say signed or unsigned.
-#define MSL_SIGNLESS_INTEGERS(X, args)                                                        \
-  MSL_WIDTHS(X, args, char, i8)                                                               \
-  MSL_WIDTHS(X, args, uchar, i8)                                                              \
-  MSL_WIDTHS(X, args, short, i16)                                                             \
-  MSL_WIDTHS(X, args, ushort, i16)                                                            \
-  MSL_WIDTHS(X, args, int, i32) MSL_WIDTHS(X, args, uint, i32) MSL_WIDTHS(X, args, long, i64) \
-      MSL_WIDTHS(X, args, ulong, i64)
+#define MSL_SIGNLESS_INTEGERS(X, args) \
+  MSL_WIDTHS(X, args, char, i8)        \
+  MSL_WIDTHS(X, args, uchar, i8)       \
+  MSL_WIDTHS(X, args, short, i16)      \
+  MSL_WIDTHS(X, args, ushort, i16)     \
+  MSL_WIDTHS(X, args, int, i32)        \
+  MSL_WIDTHS(X, args, uint, i32) MSL_WIDTHS(X, args, long, i64) MSL_WIDTHS(X, args, ulong, i64)
 
 // X(T) for every scalar type that has vectors, without bool.
 #define MSL_NUMBERS(X) \

@@ -2,14 +2,17 @@
 // Owned by the front end (python/isometal/soft/msl/*.py), not by the headers.
 #pragma once
 
-// Functions as template arguments. Calls through pointers are rejected later (ir_checks.py), as Metal has none.
+// Functions as template arguments. Calls through pointers are rejected later (ir_checks.py), as Metal has
+// none.
 #pragma OPENCL EXTENSION __cl_clang_function_pointers : enable
 
 #define MSL_INLINE inline __attribute__((always_inline))
 
-// ---- classes ------------------------------------------------------------------------------------------------
-// In Metal, objects are copied between all address spaces. Here, implicit copies know thread, device and threadgroup
-// (which "generic" covers); these members add constant. Defaulted constructors leave an aggregate an aggregate.
+// ---- classes
+// ------------------------------------------------------------------------------------------------ In Metal,
+// objects are copied between all address spaces. Here, implicit copies know thread, device and threadgroup
+// (which "generic" covers); these members add constant. Defaulted constructors leave an aggregate an
+// aggregate.
 
 template <class A, class B>
 struct __msl_same {};
@@ -21,15 +24,16 @@ struct __msl_same<A, A> {
 #define MSL_COPY_CONSTRUCTORS(S)   \
   constexpr S(const S&) = default; \
   constexpr S(const __constant S&) = default;
-#define MSL_COPY_ASSIGNMENTS(S)                                                         \
-  S& operator=(const S&) = default;                                                     \
-  template <class __msl_other, typename __msl_same<__msl_other, S>::type = 0>           \
-  MSL_INLINE S& operator=(const __constant __msl_other& other) {                        \
-    return *this = __msl_other(other);                                                            \
+#define MSL_COPY_ASSIGNMENTS(S)                                               \
+  S& operator=(const S&) = default;                                           \
+  template <class __msl_other, typename __msl_same<__msl_other, S>::type = 0> \
+  MSL_INLINE S& operator=(const __constant __msl_other& other) {              \
+    return *this = __msl_other(other);                                        \
   }
 #define MSL_COPIES(S) MSL_COPY_CONSTRUCTORS(S) MSL_COPY_ASSIGNMENTS(S)
 
-// ---- conversions --------------------------------------------------------------------------------------------
+// ---- conversions
+// --------------------------------------------------------------------------------------------
 
 template <class T>
 struct __msl_is_bool_vector {
@@ -96,7 +100,8 @@ MSL_INLINE constexpr T __msl_cast(U x) {
     return static_cast<T>(x);  // a class that converts itself
   } else if constexpr (to > 0) {
     return T(__msl_cast<element>(x));
-  } else if constexpr ((__is_same(U, half) && __is_same(T, __bf16)) || (__is_same(U, __bf16) && __is_same(T, half))) {
+  } else if constexpr ((__is_same(U, half) && __is_same(T, __bf16)) ||
+                       (__is_same(U, __bf16) && __is_same(T, half))) {
     return static_cast<T>(static_cast<float>(x));
   } else {
     return static_cast<T>(x);
@@ -126,9 +131,10 @@ MSL_INLINE constexpr V __msl_vector(U... parts) {
   return V{__msl_part<V>(parts)...};
 }
 
-// ---- vector comparisons and mixed arithmetic ------------------------------------------------------------------
-// `a < b` becomes `a < __msl_infix() < b` where clang's own meaning is not Metal's: the first half keeps `a`, the second
-// does the work. So neither the extent nor the type of the operands has to be known to the rewriter.
+// ---- vector comparisons and mixed arithmetic
+// ------------------------------------------------------------------ `a < b` becomes `a < __msl_infix() < b`
+// where clang's own meaning is not Metal's: the first half keeps `a`, the second does the work. So neither
+// the extent nor the type of the operands has to be known to the rewriter.
 
 struct __msl_infix {};
 
@@ -137,24 +143,24 @@ struct __msl_left {
   T value;
 };
 
-#define MSL_COMPARISON(OP)                                                                 \
-  template <class A>                                                                       \
-  MSL_INLINE constexpr __msl_left<A> operator OP(A a, __msl_infix) {                       \
-    return {a};                                                                            \
-  }                                                                                        \
-  template <class A, class B>                                                              \
-  MSL_INLINE constexpr auto operator OP(__msl_left<A> a, B b) {                            \
-    constexpr int n = __msl_vector_traits<A>::size;                                        \
-    constexpr int m = __msl_vector_traits<B>::size;                                        \
-    constexpr int size = n > m ? n : m;                                                    \
+#define MSL_COMPARISON(OP)                                                                       \
+  template <class A>                                                                             \
+  MSL_INLINE constexpr __msl_left<A> operator OP(A a, __msl_infix) {                             \
+    return {a};                                                                                  \
+  }                                                                                              \
+  template <class A, class B>                                                                    \
+  MSL_INLINE constexpr auto operator OP(__msl_left<A> a, B b) {                                  \
+    constexpr int n = __msl_vector_traits<A>::size;                                              \
+    constexpr int m = __msl_vector_traits<B>::size;                                              \
+    constexpr int size = n > m ? n : m;                                                          \
     if constexpr (size == 0 || __msl_is_bool_vector<A>::value || __msl_is_bool_vector<B>::value) \
-      return a.value OP b;                                                                 \
-    else if constexpr (n == 0)                                                             \
-      return __msl_bool_vector<size>::__from_mask(__msl_cast<B>(a.value) OP b);            \
-    else if constexpr (m == 0)                                                             \
-      return __msl_bool_vector<size>::__from_mask(a.value OP __msl_cast<A>(b));            \
-    else                                                                                   \
-      return __msl_bool_vector<size>::__from_mask(a.value OP b);                           \
+      return a.value OP b;                                                                       \
+    else if constexpr (n == 0)                                                                   \
+      return __msl_bool_vector<size>::__from_mask(__msl_cast<B>(a.value) OP b);                  \
+    else if constexpr (m == 0)                                                                   \
+      return __msl_bool_vector<size>::__from_mask(a.value OP __msl_cast<A>(b));                  \
+    else                                                                                         \
+      return __msl_bool_vector<size>::__from_mask(a.value OP b);                                 \
   }
 MSL_COMPARISON(==)
 MSL_COMPARISON(!=)
@@ -235,16 +241,16 @@ struct __msl_operand {
     return {x};
   }
 };
-#define MSL_COMPOUND_IN(SPACE, OP)                                                 \
-  template <class A, class B>                                                      \
-  MSL_INLINE constexpr SPACE A& operator OP##=(SPACE A& a, __msl_right<B> b) {     \
+#define MSL_COMPOUND_IN(SPACE, OP)                                                       \
+  template <class A, class B>                                                            \
+  MSL_INLINE constexpr SPACE A& operator OP## = (SPACE A & a, __msl_right<B> b) {        \
     if constexpr (__msl_vector_traits<A>::size > 0 && __msl_vector_traits<B>::size == 0) \
-      a = a OP __msl_cast<A>(b.value);                                             \
-    else if constexpr (__is_class(A))                                              \
-      a OP##= b.value;                                                             \
-    else                                                                           \
-      a = a OP b.value;                                                            \
-    return a;                                                                      \
+      a = a OP __msl_cast<A>(b.value);                                                   \
+    else if constexpr (__is_class(A))                                                    \
+      a OP## = b.value;                                                                  \
+    else                                                                                 \
+      a = a OP b.value;                                                                  \
+    return a;                                                                            \
   }
 #define MSL_COMPOUND(OP) \
   MSL_COMPOUND_IN(__private, OP) MSL_COMPOUND_IN(__global, OP) MSL_COMPOUND_IN(__local, OP)
@@ -316,7 +322,8 @@ struct __msl_arm {
   }
 };
 
-// ---- threadgroup variables ------------------------------------------------------------------------------------
+// ---- threadgroup variables
+// ------------------------------------------------------------------------------------
 
 extern "C" __local void* __msl_threadgroup_variable(int id, unsigned long size, unsigned long alignment)
     __attribute__((const));
@@ -330,8 +337,9 @@ struct __msl_threadgroup {
   }
 };
 
-// ---- kernel entries -------------------------------------------------------------------------------------------
-// An entry function takes what AIR passes (references are pointers) and calls the user's kernel; a describing function
+// ---- kernel entries
+// ------------------------------------------------------------------------------------------- An entry
+// function takes what AIR passes (references are pointers) and calls the user's kernel; a describing function
 // tells the front end sizes and types. So no parameter type is ever parsed.
 
 template <class F, int I>
@@ -348,26 +356,26 @@ struct __msl_plain {
   using type = T;
   static constexpr __constant int space = 0;
 };
-#define MSL_SPACE(QUALIFIER, NUMBER)                     \
-  template <class T>                                     \
-  struct __msl_plain<QUALIFIER T> {                      \
-    using type = __remove_cv(T);                         \
-    static constexpr __constant int space = NUMBER;      \
-  };                                                     \
-  template <class T>                                     \
-  struct __msl_plain<const QUALIFIER T> {                \
-    using type = __remove_cv(T);                         \
-    static constexpr __constant int space = NUMBER;      \
-  };                                                     \
-  template <class T>                                     \
-  struct __msl_plain<volatile QUALIFIER T> {             \
-    using type = __remove_cv(T);                         \
-    static constexpr __constant int space = NUMBER;      \
-  };                                                     \
-  template <class T>                                     \
-  struct __msl_plain<const volatile QUALIFIER T> {       \
-    using type = __remove_cv(T);                         \
-    static constexpr __constant int space = NUMBER;      \
+#define MSL_SPACE(QUALIFIER, NUMBER)                \
+  template <class T>                                \
+  struct __msl_plain<QUALIFIER T> {                 \
+    using type = __remove_cv(T);                    \
+    static constexpr __constant int space = NUMBER; \
+  };                                                \
+  template <class T>                                \
+  struct __msl_plain<const QUALIFIER T> {           \
+    using type = __remove_cv(T);                    \
+    static constexpr __constant int space = NUMBER; \
+  };                                                \
+  template <class T>                                \
+  struct __msl_plain<volatile QUALIFIER T> {        \
+    using type = __remove_cv(T);                    \
+    static constexpr __constant int space = NUMBER; \
+  };                                                \
+  template <class T>                                \
+  struct __msl_plain<const volatile QUALIFIER T> {  \
+    using type = __remove_cv(T);                    \
+    static constexpr __constant int space = NUMBER; \
   };
 MSL_SPACE(__global, 1)
 MSL_SPACE(__constant, 2)
@@ -399,7 +407,8 @@ template <class T>
 struct __msl_argument<T*> {
   using type = T*;
   using plain = typename __msl_plain<T>::type;
-  static constexpr __constant int kind = __msl_pointer, space = __msl_plain<T>::space, is_const = __is_const(T);
+  static constexpr __constant int kind = __msl_pointer, space = __msl_plain<T>::space,
+                                  is_const = __is_const(T);
   static MSL_INLINE T* pass(T* x) { return x; }
 };
 template <class T>
@@ -408,20 +417,22 @@ template <class T>
 struct __msl_argument<T&> {
   using type = T*;
   using plain = typename __msl_plain<T>::type;
-  static constexpr __constant int kind = __msl_reference, space = __msl_plain<T>::space, is_const = __is_const(T);
+  static constexpr __constant int kind = __msl_reference, space = __msl_plain<T>::space,
+                                  is_const = __is_const(T);
   static MSL_INLINE T& pass(T* x) { return *x; }
 };
 
 template <class F, int I>
 using __msl_entry_argument = __msl_argument<typename __msl_parameter<F, I>::type>;
 
-extern "C" void __msl_describe_argument(int kernel_index, int index, int kind, int space, int is_const, unsigned long size,
-                                        unsigned long alignment, const __constant char* type);
+extern "C" void __msl_describe_argument(int kernel_index, int index, int kind, int space, int is_const,
+                                        unsigned long size, unsigned long alignment,
+                                        const __constant char* type);
 
 template <int Kernel, int Index, class A, class T>
 void __msl_describe() {
-  __msl_describe_argument(Kernel, Index, A::kind, A::space, A::is_const, __msl_size<T>::size, __msl_size<T>::alignment,
-                          __PRETTY_FUNCTION__);
+  __msl_describe_argument(Kernel, Index, A::kind, A::space, A::is_const, __msl_size<T>::size,
+                          __msl_size<T>::alignment, __PRETTY_FUNCTION__);
 }
 
 /// The value of an attribute: what (AttributeKind in entries.py), of which parameter.
