@@ -106,7 +106,8 @@ TEST_CASE(shared_pointers_own_one_reference) {
     NS::SharedPtr<NS::Object> base = std::move(second);
     CHECK(!second && base.get() == first.get());
     CHECK_EQUAL(first->retainCount(), 2u);
-    first = first;
+    const NS::SharedPtr<Probe>& same = first;
+    first = same;
     CHECK_EQUAL(first->retainCount(), 2u);
     base.reset();
     CHECK_EQUAL(first->retainCount(), 1u);

@@ -1,5 +1,6 @@
 // tests/cpp/metal_library_test.cpp: libraries, functions with constants, pipelines and their reflection.
 #include <dispatch/dispatch.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <cstdio>
