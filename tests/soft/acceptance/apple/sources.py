@@ -85,10 +85,11 @@ def _copy(match: re.Match[str]) -> Source:
 
 
 def _copy_strided(match: re.Match[str]) -> Source:
-    stem, rank, dynamic, source, target = match.groups()
+    stem, rank, large, dynamic, source, target = match.groups()
+    index = "" if large else ", int"
     template = f"copy_{stem}{'_dynamic' if dynamic else ''}"
     types = f"{_TYPES[source]}, {_TYPES[target]}"
-    tail = f", {types}, {rank[1:]}, int" if rank.startswith("n") else f"_nd{rank}, {types}, int"
+    tail = f", {types}, {rank[1:]}{index}" if rank.startswith("n") else f"_nd{rank}, {types}{index}"
     return Source(("copy.h",), f"{template}{tail}")
 
 
@@ -119,9 +120,14 @@ def _reduce(match: re.Match[str]) -> Source:
 
 
 def _reduce_axes(match: re.Match[str]) -> Source:
-    stem, dims, tile, op, dtype = match.groups()
-    tail = tile.replace("_", ", ") if tile else ""
-    return Source(_REDUCE, f"{stem}, {_reduce_types(op, dtype)}, uint, {dims}{tail}")
+    stem, large, dims, tile, op, dtype = match.groups()
+    index = "int64_t" if large else "uint"
+    return Source(_REDUCE, f"{stem}, {_reduce_types(op, dtype)}, {index}, {dims}{tile.replace('_', ', ')}")
+
+
+def _init_reduce(match: re.Match[str]) -> Source:
+    op, dtype = match.groups()
+    return Source(_REDUCE, f"init_reduce, {_TYPES[dtype]}, {op.capitalize()}<{_TYPES[dtype]}>")
 
 
 def _gemv(match: re.Match[str]) -> Source:
@@ -166,12 +172,13 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], Source]], ...] = (
     (rf"(vv|vs|sv|ss)([n2]?)_([A-Z]\w*?){_TYPE}", _binary),
     (rf"g(\d|n\d)(large)?_([A-Z]\w*?){_TYPE}", _binary_strided),
     (rf"(v|s)([n2]?)_copy{_TYPE}{_TYPE}", _copy),
-    (rf"(gg?)(\d|n\d)(_dynamic)?_copy{_TYPE}{_TYPE}", _copy_strided),
+    (rf"(gg?)(\d|n\d)(large)?(_dynamic)?_copy{_TYPE}{_TYPE}", _copy_strided),
     (rf"arange{_TYPE}", lambda m: Source(("arange.h",), f"arange, {_TYPES[m[1]]}")),
     (rf"(block|looped)_softmax_(precise_)?{_TYPE}", _softmax),
     (rf"(block|looped)_logsumexp_{_TYPE}", _logsumexp),
     (rf"(all_reduce|row_reduce_simple)_([a-z]+?){_TYPE}", _reduce),
-    (rf"((?:row|col)_reduce_[a-z0-9]+)_(\d)((?:_\d+_\d+)?)_reduce_([a-z]+?){_TYPE}", _reduce_axes),
+    (rf"((?:row|col)_reduce_[a-z0-9]+)(_large)?_(\d)((?:_\d+_\d+)?)_reduce_([a-z]+?){_TYPE}", _reduce_axes),
+    (rf"init_reduce_([a-z]+?){_TYPE}", _init_reduce),
     (rf"(gemv(?:_t)?)_{_TYPE}_bm{_N}_bn{_N}_sm{_N}_sn{_N}_tm{_N}_tn{_N}_nc{_N}_axpby{_N}", _gemv),
     (rf"steel_gemm_fused_([nt])([nt])_{_TYPE}_{_TYPE}_bm{_N}_bn{_N}_bk{_N}_wm{_N}_wn{_N}", _gemm),
     (r"sdpa_vector_2pass_1_gqa_(8|12|16)_(float16_t|bfloat16_t|float)_(\d+)_\d+", _grouped_attention),
