@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from reference.memory import ReferenceFault
 
 
@@ -13,6 +11,7 @@ class LoopNest:
     def __init__(self, entry: str, successors: dict[str, list[str]]) -> None:
         self.entry = entry
         self.successors = successors
+        self._known: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
         dominators = _dominators(entry, successors)
         self.bodies: dict[str, set[str]] = {}
         for label in dominators:
@@ -53,9 +52,11 @@ class LoopNest:
             return index < to_index
         return to_label in self._reachable(label, self.around[label][:shared])
 
-    @cache  # noqa: B019 - lives as long as the program
     def _reachable(self, label: str, closed: tuple[str, ...]) -> frozenset[str]:
         """Blocks that control can come to without going through one of the headers in `closed`."""
+        known = self._known.get((label, closed))
+        if known is not None:
+            return known
         found: set[str] = set()
         stack = [label]
         while stack:
@@ -63,6 +64,7 @@ class LoopNest:
                 if following not in found and following not in closed:
                     found.add(following)
                     stack.append(following)
+        self._known[label, closed] = frozenset(found)
         return frozenset(found)
 
 
