@@ -42,6 +42,21 @@ TEST_CASE(the_device_has_the_limits_of_apples) {
   CHECK(device->recommendedMaxWorkingSetSize() >= device->maxBufferLength());
 }
 
+TEST_CASE(the_environment_sets_mode_and_seed) {
+  using isometal::soft::settings_from_environment;
+  CHECK(settings_from_environment().mode == isometal::soft::Mode::kFast);
+  setenv("ISOMETAL_SOFT_MODE", "shuffled", 1);
+  setenv("ISOMETAL_SOFT_SEED", "18446744073709551615", 1);
+  CHECK(settings_from_environment().mode == isometal::soft::Mode::kShuffled);
+  CHECK_EQUAL(settings_from_environment().seed, ~std::uint64_t{0});
+  setenv("ISOMETAL_SOFT_SEED", "1x", 1);
+  CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_SEED is '1x'", settings_from_environment());
+  setenv("ISOMETAL_SOFT_MODE", "Fast", 1);
+  CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_MODE is 'Fast'", settings_from_environment());
+  unsetenv("ISOMETAL_SOFT_SEED");
+  unsetenv("ISOMETAL_SOFT_MODE");
+}
+
 TEST_CASE(there_is_one_device) {
   const Pool pool;
   const auto device = NS::TransferPtr(MTL::CreateSystemDefaultDevice());

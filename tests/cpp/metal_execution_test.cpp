@@ -554,7 +554,7 @@ TEST_CASE(a_full_queue_waits_for_room) {
   MTL::CommandBuffer* const second = queue->commandBuffer();
   const Failures failures;
   CHECK(queue->commandBuffer() == nullptr);
-  CHECK(failures.have("the queue has 2 command buffers that are not completed"));
+  CHECK(failures.have("the queue has 2 command buffers, and none of them is committed"));
   first->commit();
   second->commit();
   CHECK(queue->commandBuffer() != nullptr);

@@ -19,6 +19,17 @@ class ArchitectureImpl final : public MTL::Architecture {};
 /// "isometal" in ASCII: no registry has given this number.
 constexpr std::uint64_t kRegistryId = 0x69736F6D6574616C;
 
+/// A device that ignored what the environment asks for would run something else than its user thinks.
+bool environment_is_valid() {
+  try {
+    device_settings();
+    return true;
+  } catch (const SoftError& error) {
+    report_failure_quietly(error.what());
+    return false;
+  }
+}
+
 }  // namespace
 
 DeviceImpl::DeviceImpl() : architecture_(NS::TransferPtr(MTL::Architecture::alloc()->init())) {
@@ -40,18 +51,12 @@ using namespace isometal::soft;
 namespace MTL {
 
 Device* CreateSystemDefaultDevice() {
-  try {
-    device_settings();
-  } catch (const SoftError& error) {  // of the environment
-    report_failure(error.what());
-    return nullptr;
-  }
-  return the_device().retain();
+  return environment_is_valid() ? the_device().retain() : nullptr;
 }
 
 NS::Array* CopyAllDevices() {
   const NS::Object* devices[] = {&the_device()};
-  return NS::Array::alloc()->init(devices, 1);
+  return NS::Array::alloc()->init(devices, environment_is_valid() ? 1 : 0);
 }
 
 Architecture* Architecture::alloc() {

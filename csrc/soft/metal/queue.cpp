@@ -15,14 +15,13 @@ MTL::CommandBuffer* QueueImpl::make(const MTL::CommandBufferDescriptor* descript
   std::uint64_t number;
   {
     std::unique_lock lock(mutex_);
-    std::uint64_t seen = the_device().progress;
+    // What was handed to the thread ends by itself. Otherwise another thread would have to commit something.
     while (outstanding_ >= capacity_) {
-      const bool freed = room_.wait_for(lock, limit, [&] { return outstanding_ < capacity_; });
-      if (freed || std::exchange(seen, the_device().progress) != seen || the_device().running != 0) continue;
+      if (room_.wait_for(lock, limit, [&] { return outstanding_ < capacity_; }) || handed_over_ > 0) continue;
       lock.unlock();
       report_failure(soft_message("commandBuffer: the queue has ", capacity_,
-                                  " command buffers that are not completed, and nothing ran for ",
-                                  limit.count(), " ms; commit or release them."));
+                                  " command buffers, and none of them is committed, for ", limit.count(),
+                                  " ms; commit or release them."));
       return nullptr;
     }
     ++outstanding_;
@@ -51,6 +50,7 @@ void QueueImpl::accept(NS::SharedPtr<CommandBufferImpl> buffer) {
 
 void QueueImpl::advance() {
   while (!places_.empty() && places_.front().committed) {
+    ++handed_over_;
     runner_.post([buffer = std::move(places_.front().committed)] { buffer->execute(); });
     places_.pop_front();
   }
@@ -68,6 +68,7 @@ void QueueImpl::forget(CommandBufferImpl* buffer) {
 void QueueImpl::completed() {
   const std::lock_guard lock(mutex_);
   --outstanding_;
+  --handed_over_;
   room_.notify_all();
 }
 

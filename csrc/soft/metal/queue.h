@@ -52,7 +52,8 @@ class QueueImpl final : public Labelled<MTL::CommandQueue> {
   std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Place> places_;
-  std::size_t outstanding_ = 0;
+  std::size_t outstanding_ = 0;  ///< made and not completed
+  std::size_t handed_over_ = 0;  ///< of these, with the thread
   std::uint64_t made_ = 0;
   std::vector<NS::SharedPtr<MTL::ResidencySet>> residency_sets_;
   SerialThread runner_;

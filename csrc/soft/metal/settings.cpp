@@ -16,7 +16,9 @@ namespace {
 std::mutex mutex;
 std::optional<DeviceSettings> current;
 
-DeviceSettings from_environment() {
+}  // namespace
+
+DeviceSettings settings_from_environment() {
   DeviceSettings settings;
   if (const char* mode = std::getenv("ISOMETAL_SOFT_MODE")) {
     const std::string_view text = mode;
@@ -36,11 +38,9 @@ DeviceSettings from_environment() {
   return settings;
 }
 
-}  // namespace
-
 DeviceSettings device_settings() {
   const std::lock_guard lock(mutex);
-  if (!current) current = from_environment();
+  if (!current) current = settings_from_environment();
   return *current;
 }
 

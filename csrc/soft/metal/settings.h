@@ -23,8 +23,11 @@ struct DeviceSettings {
   std::vector<std::int64_t> claimed_families;
 };
 
-/// At first from the environment: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED a number.
-/// Throws SoftError where a variable has another value.
+/// What the environment says: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED a number. Throws
+/// SoftError where a variable has another value.
+DeviceSettings settings_from_environment();
+
+/// Those that were set last; at first the environment's.
 DeviceSettings device_settings();
 
 /// Holds for command buffers committed, and pipelines made, from now on.
