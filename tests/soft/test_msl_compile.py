@@ -243,6 +243,8 @@ def test_version_macro() -> None:
     ("options", "message"),
     [
         ({"language_version": (9, 9)}, r"Metal \(9, 9\) is not known; one of \(2, 4\)"),
+        ({"macros": ["X=\0"]}, "is no NAME or NAME=value"),
+        ({"include_dirs": ["a\0b"]}, "has a NUL in its name"),
         ({"macros": ["1X"]}, "macro '1X' is no NAME or NAME=value"),
         ({"macros": ["-include/etc/passwd"]}, "is no NAME or NAME=value"),
     ],
@@ -417,12 +419,24 @@ def test_environment_does_not_reach_the_compiler(monkeypatch: pytest.MonkeyPatch
     assert compile_source(HEADER + ADD).kernels == ("add",)
 
 
-@pytest.mark.parametrize("text", ["", "\x00", "\ufeff" + ADD, "é = ü;", "\n" * 1000, "#", '"', "/*", "\\", "a" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "\x00", "\ufeff" + ADD, "é = ü;", "\n" * 1000, "#", '"', "/*", "\\", "a" * 5000, "\ud800 x"]
+)
 def test_odd_text_is_compiled_or_an_error(text: str) -> None:
     try:
         assert compile_source(text).kernels in ((), ("add",))
     except MslError as error:
         assert error.diagnostics  # noqa: PT017
+
+
+def test_names_beyond_ascii() -> None:
+    source = "kernel void größe(device int* ü) { /* ä */ ü[0] = 1;  }"
+    library = compile_source(source)
+    assert library.kernels == ("größe",)
+    assert reflect(library.air("größe"), "größe").arguments[0].name == "ü"
+    broken = source.replace("= 1", "= nöpe")
+    (error,) = errors(broken)
+    assert error.startswith(f"program_source:1:{broken.index('nöpe') + 1}: error: use of undeclared identifier 'nöpe'")
 
 
 def test_odd_names_of_sources() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from isometal.soft.msl.bindings import Binding
 from isometal.soft.msl.described import shown_name
 from isometal.soft.msl.function_constants import ConstantsInIr
-from isometal.soft.msl.ir_text import ModuleText
+from isometal.soft.msl.ir_text import ModuleText, quoted
 from isometal.soft.msl.records import Record, struct_type_info
 
 __all__ = ["add_metadata"]
@@ -40,7 +40,7 @@ def add_metadata(
     nodes = _Nodes(module)
     arguments: list[str] = []
     conditions = {
-        name: nodes.add(f'!{{ptr addrspace(2) {symbol}, !"{_condition_type(constants, name)}", !"{name}"}}')
+        name: nodes.add(f'!{{ptr addrspace(2) {symbol}, !"{_condition_type(constants, name)}", !{quoted(name)}}}')
         for name, symbol in constants.predicates.items()
     }
     for number, binding in enumerate(bindings):
@@ -64,7 +64,7 @@ def add_metadata(
     }
     if constants.initializers:
         named["!air.function_constants"] = [
-            nodes.add(f'!{{ptr addrspace(2) {symbol}, !"{c.type}", !"{name}", i32 {c.index}, i1 true}}')
+            nodes.add(f'!{{ptr addrspace(2) {symbol}, !"{c.type}", !{quoted(name)}, i32 {c.index}, i1 true}}')
             for symbol, c, name in constants.initializers
         ]
     module.named_metadata = {name: f"{name} = !{{{', '.join(ids)}}}" for name, ids in named.items()}
@@ -101,7 +101,12 @@ def _argument(number: int, binding: Binding, unused: bool, conditions: Mapping[s
         words += ['!"air.struct_type_info"', info] if info is not None else []
         words += ['!"air.arg_type_size"', f"i32 {type_.size}"]
         words += ['!"air.arg_type_align_size"', f"i32 {type_.alignment}"]
-    words += ['!"air.arg_type_name"', f'!"{shown_name(type_.name)}"', '!"air.arg_name"', f'!"{binding.parameter.name}"']
+    words += [
+        '!"air.arg_type_name"',
+        f"!{quoted(shown_name(type_.name))}",
+        '!"air.arg_name"',
+        f"!{quoted(binding.parameter.name)}",
+    ]
     if unused:
         words += ['!"air.arg_unused"']
     return f"!{{{', '.join(words)}}}"

@@ -11,7 +11,7 @@ from isometal.soft.msl.bindings import Binding
 from isometal.soft.msl.derived_constants import DerivedConstants
 from isometal.soft.msl.described import DescribedConstant
 from isometal.soft.msl.function_constants import add_function_constants
-from isometal.soft.msl.ir_text import ModuleText, symbol
+from isometal.soft.msl.ir_text import ModuleText, quoted, symbol
 from isometal.soft.msl.kernel_ir import entry_symbol
 from isometal.soft.msl.records import Record
 from isometal.soft.msl.spaces import restore_spaces
@@ -86,7 +86,7 @@ def air_module(
         language_version=options.language_version,
     )
     module.header = [
-        f'source_filename = "{host_name if host_name.isprintable() and chr(34) not in host_name else "kernel"}"',
+        f"source_filename = {quoted(host_name)}",
         f'target datalayout = "{_DATALAYOUT}"',
         f'target triple = "{_TRIPLE}"',
     ]

@@ -111,7 +111,6 @@ def words_of_metal(text: str) -> str:
     """A message with the names that the rewriter changed changed back."""
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
-    for new, word in RENAMED.items():
-        text = text.replace(new, word)
+    text = RENAMED.sub(r"\1", text)
     text = _SAME.sub(r"'\1'", text)
     return text.replace("OpenCL", "Metal")

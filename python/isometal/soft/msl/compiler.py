@@ -64,8 +64,11 @@ def compile_source(
         known = ", ".join(f"({a}, {b})" for a, b in _VERSIONS)
         raise MslError(f"[soft] Metal {language_version} is not known; one of {known} would be.")
     for macro in macros:
-        if not _MACRO.fullmatch(macro):
+        if not _MACRO.fullmatch(macro) or "\0" in macro:
             raise MslError(f"[soft] macro {macro!r} is no NAME or NAME=value.")
+    for place in include_dirs:
+        if "\0" in os.fspath(place):
+            raise MslError(f"[soft] include folder {os.fspath(place)!r} has a NUL in its name.")
     compilation = _Compilation(text, name, fast_math, language_version)
     with driver.scratch_folder() as folder:
         try:

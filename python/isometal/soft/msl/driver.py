@@ -81,7 +81,7 @@ def preprocess(
     """Includes, macros and comments dealt with. `macros` are `NAME=value`; lines of `text` say they are from `name`.
     `beside` is the folder that the source lies in."""
     source = folder / "source.metal"
-    source.write_text(f'#line 1 "{_escape(name)}"\n{text}\n', encoding="utf-8")
+    source.write_text(f'#line 1 "{_escape(name)}"\n{text}\n', encoding="utf-8", errors="replace")
     arguments = [*_TARGET, "-E", "-x", "c++", "-std=c++17", "-nostdinc", "-undef", "-fno-caret-diagnostics"]
     arguments += ["-ferror-limit=0", "-Wno-everything", "-Winvalid-pp-token", f"-I{HEADERS / 'preprocess'}"]
     arguments += [f"-I{os.fspath(place)}" for place in include_dirs]
@@ -111,7 +111,7 @@ class CompileOptions:
 def compile_text(folder: Path, text: str, options: CompileOptions, *, lines: bool = False) -> Result:
     """LLVM IR of rewritten source, not optimised. `lines`: with line tables."""
     source = folder / "rewritten.cl"
-    source.write_text(text, encoding="utf-8")
+    source.write_text(text, encoding="utf-8", errors="replace")
     arguments = [*options.arguments(), "-O2", "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
     arguments += ["-gline-tables-only", "-gcolumn-info"] if lines else []
     arguments += ["-fno-caret-diagnostics", "-ferror-limit=0", "-ftemplate-backtrace-limit=6", "-fno-elide-type"]
@@ -123,7 +123,7 @@ def compile_text(folder: Path, text: str, options: CompileOptions, *, lines: boo
 def record_layouts(folder: Path, text: str, options: CompileOptions) -> str:
     """Clang's dump of the layouts of all classes in rewritten source that compiles."""
     source = folder / "rewritten.cl"
-    source.write_text(text, encoding="utf-8")
+    source.write_text(text, encoding="utf-8", errors="replace")
     dump = ["-Xclang", "-fdump-record-layouts", "-Xclang", "-fdump-record-layouts-canonical"]
     arguments = [*options.arguments(), "-fsyntax-only", "-w", *dump]
     return _run(folder, arguments, source, None).messages

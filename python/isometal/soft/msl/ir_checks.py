@@ -20,6 +20,7 @@ _THREADGROUP_BYTES = 32768
 _CALLEE = re.compile(r'\bcall [^@%\n]*(@(?:[-\w$.]+|"(?:[^"\\]|\\.)*"))\(')
 _INDIRECT = re.compile(r"\bcall [^@%\n]*%[\w.]+\(")
 _THREADGROUP = re.compile(r"@__msl_threadgroup_variable\(i32 \w+ (\d+), i64 \w+ (\d+)")
+_ASSEMBLY = re.compile(r"\bcall [^@%\n]*\basm\b")
 _LENGTH = re.compile(r"\d+")
 
 
@@ -28,6 +29,8 @@ def check_ir(module: ModuleText, rewritten: Rewritten, problems: list[Diagnostic
     calls = _calls(module)
     entries = [entry_symbol(instantiation.number) for instantiation in rewritten.instantiations]
     for name in _reachable(calls, *entries):
+        if _ASSEMBLY.search(module.pieces[name]):
+            problems.append(_problem(rewritten, name, "{} has inline assembly, which Metal does not allow"))
         if _INDIRECT.search(module.pieces[name]):
             message = "{} calls a function through a pointer, which Metal does not allow"
             problems.append(_problem(rewritten, name, message))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["ModuleText", "references", "symbol"]
+__all__ = ["ModuleText", "quoted", "references", "symbol"]
 
 _NAME = r'(?:[-a-zA-Z$._0-9]+|"(?:[^"\\]|\\.)*")'
 _REFERENCE = re.compile(rf"[@#!%]{_NAME}")
@@ -25,12 +25,17 @@ def symbol(name: str) -> str:
     """A name with its @, in quotes where it needs them."""
     if re.fullmatch(r"[-a-zA-Z$._][-a-zA-Z$._0-9]*", name):
         return f"@{name}"
-    quoted = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else _escaped(c) for c in name)
-    return f'@"{quoted}"'
+    return f"@{quoted(name)}"
+
+
+def quoted(text: str) -> str:
+    """A string as LLVM writes it: what is not printable ASCII as \\XX, byte by byte."""
+    inside = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else _escaped(c) for c in text)
+    return f'"{inside}"'
 
 
 def _escaped(character: str) -> str:
-    return "".join(f"\\{byte:02X}" for byte in character.encode())
+    return "".join(f"\\{byte:02X}" for byte in character.encode("utf-8", "replace"))
 
 
 def references(text: str) -> set[str]:

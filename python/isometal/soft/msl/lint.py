@@ -25,6 +25,7 @@ _FORBIDDEN = {
     "asm": "inline assembly is not allowed in Metal",
     "register": "register is not allowed in C++17",
 }
+_RESERVED = ("__msl_", "__air_")
 
 
 def lint(source: Source, problems: list[Diagnostic]) -> None:
@@ -32,6 +33,8 @@ def lint(source: Source, problems: list[Diagnostic]) -> None:
         if token.kind is not Kind.IDENTIFIER:
             continue
         message = _FORBIDDEN.get(token.text)
+        if token.text.startswith(_RESERVED):
+            problems.append(Diagnostic("error", token.position, f"names that begin with {token.text[:6]} are reserved"))
         if message is not None and not _is_allowed(source, index):
             problems.append(Diagnostic("error", token.position, message))
         elif token.text == "long" and source.word(index + 1, "long"):

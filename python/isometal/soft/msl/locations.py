@@ -25,6 +25,7 @@ class Locator:
         self._rendered = rendered
         self._file = file
         self._lines = lines
+        self._rendered_lines = rendered.text.split("\n")
 
     def message(self, message: Message) -> Position | None:
         """Place of a message, columns as in tokens; None where it is about our headers."""
@@ -34,7 +35,13 @@ class Locator:
     def token_index(self, message: Message) -> int | None:
         if message.file != self._file:
             return None
-        return self._rendered.token_at(message.line, message.column)
+        lines = self._rendered_lines
+        column = message.column
+        if 1 <= message.line <= len(lines) and not lines[message.line - 1].isascii():
+            # Clang counts bytes.
+            before = lines[message.line - 1].encode("utf-8", "replace")[: column - 1]
+            column = len(before.decode("utf-8", "ignore")) + 1
+        return self._rendered.token_at(message.line, column)
 
     def exact(self, position: Position) -> Position:
         """The same place, its column counted in the user's line instead of the preprocessed one."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from isometal.soft.msl.described import SCALARS, shown_name, type_name
+from isometal.soft.msl.ir_text import quoted
 
 __all__ = ["Member", "Record", "parse_records", "struct_type_info"]
 
@@ -102,8 +103,8 @@ def _info(records: Mapping[str, Record], name: str, add: Callable[[str], str], d
             f"i32 {member.offset}",
             f"i32 {size}",
             f"i32 {member.length}",
-            f'!"{shown_name(member.type)}"',
-            f'!"{member.name}"',
+            f"!{quoted(shown_name(member.type))}",
+            f"!{quoted(member.name)}",
         ]
     return add(f"!{{{', '.join(words)}}}")
 

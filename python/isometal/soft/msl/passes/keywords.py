@@ -11,31 +11,18 @@ from isometal.soft.msl.tokens import Kind
 __all__ = ["RENAMED", "rewrite_keywords"]
 
 _PREFIX = "__msl_word_"
-#: Ordinary identifiers in Metal, keywords in OpenCL; by what stands in their place.
-RENAMED = {
-    _PREFIX + word: word
-    for word in [
-        "addrspace_cast",
-        "clk_event_t",
-        "event_t",
-        "generic",
-        "global",
-        "image1d_t",
-        "image2d_t",
-        "image3d_t",
-        "local",
-        "ndrange_t",
-        "pipe",
-        "queue_t",
-        "read_only",
-        "read_write",
-        "reserve_id_t",
-        "sampler_t",
-        "vec_step",
+#: What a renamed identifier looks like; its first group is the original.
+RENAMED = re.compile(rf"{_PREFIX}(\w+)")
+#: Ordinary identifiers in Metal, keywords in OpenCL.
+_WORDS = frozenset(
+    (
+        *("addrspace_cast", "clk_event_t", "event_t", "generic", "global", "image1d_t", "image2d_t", "image3d_t"),
+        *("local", "ndrange_t", "pipe", "queue_t", "read_only", "read_write", "reserve_id_t", "sampler_t", "vec_step"),
         "write_only",
-    ]
-}
-_WORDS = {word: new for new, word in RENAMED.items()}
+    )
+)
+#: Macros of our headers begin like this; the user's own are expanded by now.
+_OURS = "MSL_"
 _BFLOAT = re.compile(r"(?i:(.*[0-9.])bf)")
 #: Floating-point literals without a suffix are float in Metal. Clang's own option for that forgets it in templates.
 _FLOAT = re.compile(
@@ -47,8 +34,8 @@ _CONTRACT = re.compile(r"fp\s+contract\s*\(\s*(on|off|fast)\s*\)")
 
 def rewrite_keywords(source: Source, edits: Edits) -> None:
     for index, token in enumerate(source.tokens):
-        if token.kind is Kind.IDENTIFIER and token.text in _WORDS:
-            edits.replace(index, _WORDS[token.text])
+        if token.kind is Kind.IDENTIFIER and (token.text in _WORDS or token.text.startswith(_OURS)):
+            edits.replace(index, _PREFIX + token.text)
         elif token.kind is Kind.NUMBER and _FLOAT.fullmatch(token.text):
             edits.replace(index, f"{token.text}f")
         elif token.kind is Kind.NUMBER and (literal := _BFLOAT.fullmatch(token.text)):
