@@ -9,9 +9,13 @@ import re
 
 from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Function, Instruction, Phi, parse_instruction
-from isometal.soft.ir.lexer import closing
+from isometal.soft.ir.lexer import closing, split_commas, words
+from isometal.soft.ir.model import typed_value
+from isometal.soft.ir.types import read_type, vector
 
-_WIDE = re.compile(r"<64 x (half|bfloat|float)>")
+# Integers are the bits of a matrix, where LLVM moves a cast of an element to the whole.
+_ELEMENTS = words("half bfloat float i16 i32")
+_WIDE = re.compile(rf"<64 x ({'|'.join(sorted(_ELEMENTS))})>")
 
 
 def narrow_matrices(function: Function) -> None:
@@ -21,35 +25,43 @@ def narrow_matrices(function: Function) -> None:
         LoweringError: an instruction that reads elements which no lane has.
     """
     for block in function.blocks:
-        block.instructions = [n for i in block.instructions for n in _narrow(i)]
+        block.instructions = [_narrow(instruction) for instruction in block.instructions]
 
 
-def _narrow(instruction: Instruction) -> list[Instruction]:
+def _narrow(instruction: Instruction) -> Instruction:
     if isinstance(instruction, Phi):
         if _WIDE.match(instruction.type):
             instruction.incoming = [(_constant(value), label) for value, label in instruction.incoming]
             instruction.type = _pair(instruction.type)
-        return [instruction]
+        return instruction
     tokens = instruction.tokens
     if "64" not in tokens or instruction.opcode in ("alloca", "getelementptr"):
-        return [instruction]
+        return instruction
     if instruction.opcode == "shufflevector":
-        return [_shuffle(instruction)]
-    if instruction.opcode in ("extractelement", "insertelement") and _index(tokens) > 1:
-        if instruction.opcode == "insertelement":
-            # An element that no lane has: the vector without it.
-            source = tokens[closing(tokens, 1) + 1]
-            return [parse_instruction(f"{instruction.result} = freeze {_pair(instruction.type)} {source}")]
-        raise LoweringError(f"[soft] a simdgroup matrix has two elements per lane: {instruction}.")
+        return _shuffle(instruction)
+    if instruction.opcode in ("extractelement", "insertelement"):
+        if not _WIDE.match(read_type(tokens, 1)[0]):
+            return instruction  # the 64 is a number
+        if _index(instruction) > 1:
+            return _beyond(instruction)
     instruction.tokens = _pairs(tokens)
     instruction.type = _pair(instruction.type)
-    return [instruction]
+    return instruction
 
 
-def _index(tokens: list[str]) -> int:
-    index = [token for token in tokens if token[0] != "!"][-1]
+def _beyond(instruction: Instruction) -> Instruction:
+    """What an instruction that concerns an element which no lane has comes to: the vector without it."""
+    if instruction.opcode == "extractelement":
+        raise LoweringError(f"[soft] a simdgroup matrix has two elements per lane: {instruction}.")
+    matrix = " ".join(_pairs(split_commas(instruction.tokens[1:])[0]))
+    return parse_instruction(f"{instruction.result} = freeze {matrix}")
+
+
+def _index(instruction: Instruction) -> int:
+    operands = split_commas(instruction.tokens[1:])
+    index = operands[1 if instruction.opcode == "extractelement" else 2][-1]
     if not index.isdigit():
-        raise LoweringError(f"[soft] a simdgroup matrix is indexed by a variable: {' '.join(tokens)}.")
+        raise LoweringError(f"[soft] a simdgroup matrix is indexed by a variable: {instruction}.")
     return int(index)
 
 
@@ -62,10 +74,10 @@ def _pairs(tokens: list[str]) -> list[str]:
     result: list[str] = []
     index = 0
     while index < len(tokens):
-        if tokens[index : index + 3] == ["<", "64", "x"] and tokens[index + 3] in ("half", "bfloat", "float"):
+        if tokens[index : index + 3] == ["<", "64", "x"] and tokens[index + 3] in _ELEMENTS:
             result += ["<", "2", "x", tokens[index + 3], ">"]
             index += 5
-        elif tokens[index] == "<" and tokens[index + 1] in ("half", "bfloat", "float"):
+        elif tokens[index] == "<" and tokens[index + 1] in _ELEMENTS:
             # A constant, wherever it stands: behind its type, an attribute (noundef) or as a second operand.
             end = closing(tokens, index)
             constant = tokens[index : end + 1]
@@ -87,10 +99,6 @@ def _constant(value: list[str]) -> list[str]:
 
 def _shuffle(instruction: Instruction) -> Instruction:
     """Only the first two lanes of a mask matter, and they may pick first or second elements of either operand."""
-    from isometal.soft.ir.lexer import split_commas
-    from isometal.soft.ir.model import typed_value
-    from isometal.soft.ir.types import vector
-
     first, second, mask = (typed_value(part) for part in split_commas(instruction.tokens[1:])[:3])
     source = vector(first.type)
     wide_source = source is not None and source[0] == 64
