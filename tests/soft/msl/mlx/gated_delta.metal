@@ -1,9 +1,12 @@
 #include <metal_stdlib>
 
-#include "mlx/backend/metal/kernels/utils.h"
-#include "mlx/backend/metal/kernels/dot.h"
-#include "mlx/backend/metal/kernels/gated_delta_update.h"
-#include "mlx/backend/metal/kernels/atomic.h"
+using namespace metal;
 
-instantiate_kernel("dot_product_float32_it32_tg512_sg16", dot_product, float, 32, 512, 16)
-instantiate_kernel("dot_product_bfloat16_it32_tg512_sg16", dot_product, bfloat16_t, 32, 512, 16)
+#include "mlx/backend/metal/kernels/utils.h"
+#include "mlx/backend/metal/kernels/gated_delta_update.h"
+
+#define gated(type)                                                                                          \
+  instantiate_kernel("seq_gated_delta_" #type "_128_128_24_24_1", gated_delta_seq, type, 128, 128, 24, 24, 1)   \
+  instantiate_kernel("seq_gated_delta_" #type "_128_128_16_64_16", gated_delta_seq, type, 128, 128, 16, 64, 16) \
+  instantiate_kernel("gated_delta_fused_chunk_" #type "_128_128_16_64_8", gated_delta_fused_chunk, type, 128, 128, 16, 64, 8)
+gated(float) gated(bfloat16_t) gated(float16_t)
