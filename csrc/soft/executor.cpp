@@ -43,16 +43,20 @@ class Dispatcher final : public Caller {
 
  private:
   void ask(Clock::time_point now) {
-    if (now - asked_ < kAskEvery || !run_.dispatch.interrupted) return;
+    if (stopped_ || now - asked_ < kAskEvery || !run_.dispatch.interrupted) return;
     asked_ = now;
+    // One answer is enough, be it an exception: helpers may still be at work when it has come.
+    stopped_ = true;
     if (run_.dispatch.interrupted()) {
       throw Cancelled(soft_message("kernel '", run_.dispatch.kernel->name(), "' was interrupted."));
     }
+    stopped_ = false;
   }
 
   SharedRun& run_;
   WorkerPool::Job job_;
   bool helped_ = false;
+  bool stopped_ = false;
   Clock::time_point start_ = Clock::now();
   Clock::time_point asked_ = start_;
 };
