@@ -167,10 +167,10 @@ class TestBuildBackend:
         compiler = tmp_path / "clang++"
         compiler.touch(mode=0o755)
         assert "ziglang" not in self.requires(backend)
-        # scikit-build-core would ask for the compiler that built the interpreter.
+        # scikit-build-core would ask for the compiler that built the interpreter. Set here, so that it is unset again.
+        monkeypatch.setenv("CXX", "")
         backend._choose_compiler(None)
         assert os.environ["CXX"] == "clang++"
-        monkeypatch.delenv("CXX")
 
     @pytest.mark.parametrize(
         ("env", "settings"),
