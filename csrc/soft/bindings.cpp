@@ -1,18 +1,20 @@
 // csrc/soft/bindings.cpp: kernels and dispatches for Python. Thin: arguments in, run, errors out.
 #include "soft/bindings.h"
 
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "soft/dispatch_rules.h"
 #include "soft/executor.h"
+#include "soft/reflection_binding.h"
 #include "soft/service_binding.h"
 #include "soft/session_binding.h"
 
@@ -22,9 +24,9 @@ using namespace nb::literals;
 namespace isometal::soft {
 namespace {
 
-using Sizes = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
+using Sizes = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 
-Size3 to_size(const Sizes& sizes) {
+Extent to_extent(const Sizes& sizes) {
   return {std::get<0>(sizes), std::get<1>(sizes), std::get<2>(sizes)};
 }
 
@@ -36,6 +38,7 @@ std::uint32_t checked_index(std::uint32_t index) {
 /// A kernel and what keeps its code in memory. Python's garbage collector is told of the owner, which may
 /// refer back to the kernel.
 struct OwnedKernel {
+  KernelReflection reflection;
   LoadedKernel kernel;
   nb::object owner;
 };
@@ -57,13 +60,13 @@ PyType_Slot kernel_slots[] = {
     {0, nullptr},
 };
 
-/// What one binding of a dispatch looks like in Python.
-struct Binding {
-  std::uint32_t index;
-  nb::object object;
-  bool writable;
-  std::uint64_t alignment;
-};
+/// Whether the kernel says that it writes to what is bound at an index.
+bool writes(const KernelReflection& kernel, std::uint32_t index) {
+  return std::any_of(kernel.arguments.begin(), kernel.arguments.end(), [&](const auto& argument) {
+    return argument.kind == ArgumentKind::buffer && argument.index == index &&
+           argument.access != ArgumentAccess::read;
+  });
+}
 
 /// The memory of the bound objects, held for the duration of a dispatch.
 class Buffers {
@@ -75,46 +78,40 @@ class Buffers {
   Buffers(const Buffers&) = delete;
   Buffers& operator=(const Buffers&) = delete;
 
-  void* address(const Binding& binding) {
+  /// What is not writable where it should be is for the rules of a dispatch to refuse.
+  BoundMemory bind(std::uint32_t index, nb::handle object, bool writable) {
     Py_buffer view;
-    if (PyObject_GetBuffer(binding.object.ptr(), &view, binding.writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) !=
-        0) {
-      refuse(binding, nb::python_error());
+    const bool as_wanted = writable && PyObject_GetBuffer(object.ptr(), &view, PyBUF_WRITABLE) == 0;
+    if (!as_wanted) {
+      PyErr_Clear();
+      if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_SIMPLE) != 0) refuse(index, nb::python_error());
     }
     views_.push_back(view);
-    if (view.len == 0) return nullptr;
-    if (reinterpret_cast<std::uintptr_t>(view.buf) % binding.alignment != 0) {
-      throw ValidationError(soft_message("buffer ", binding.index,
-                                         " starts at an address that is no multiple of ", binding.alignment,
-                                         ", the alignment of its type; pass aligned memory."));
-    }
-    return view.buf;
+    const void* const address = view.len == 0 ? nullptr : view.buf;
+    return {true, address, static_cast<std::uint64_t>(view.len), 0,
+            writable && !as_wanted ? "read-only memory" : ""};
   }
 
  private:
-  [[noreturn]] static void refuse(const Binding& binding, const nb::python_error& reason) {
+  [[noreturn]] static void refuse(std::uint32_t index, const nb::python_error& reason) {
     const bool expected = reason.matches(PyExc_BufferError) || reason.matches(PyExc_TypeError) ||
                           reason.matches(PyExc_ValueError);
     if (!expected) throw reason;
     std::string text = nb::cast<std::string>(nb::str(reason.value()));
     while (text.ends_with('.')) text.pop_back();
-    throw ValidationError(soft_message("buffer ", binding.index, " cannot be used (", text,
-                                       "); pass an object with ", binding.writable ? "writable " : "",
-                                       "contiguous memory."));
+    throw ValidationError(soft_message("buffer ", index, " cannot be used (", text,
+                                       "); pass an object with contiguous memory."));
   }
 
   std::vector<Py_buffer> views_;
 };
 
-Binding to_binding(nb::handle item) {
-  std::tuple<std::uint32_t, nb::object, bool, std::uint64_t> parts;
-  if (!nb::try_cast(item, parts)) {
-    throw nb::type_error("[soft] a binding is a tuple (index, object or None, writable, alignment).");
-  }
-  auto [index, object, writable, alignment] = std::move(parts);
-  if (alignment == 0)
-    throw ValidationError(soft_message("buffer ", index, " has the alignment 0; 1 or more is possible."));
-  return {checked_index(index), std::move(object), writable, alignment};
+std::tuple<std::uint32_t, nb::object> to_binding(nb::handle item) {
+  std::tuple<std::uint32_t, nb::object> parts;
+  if (!nb::try_cast(item, parts))
+    throw nb::type_error("[soft] a binding is a tuple (index, object or None).");
+  checked_index(std::get<0>(parts));
+  return parts;
 }
 
 Mode to_mode(const std::string& name) {
@@ -129,26 +126,37 @@ bool signals_raised() {
 }
 
 void dispatch(const OwnedKernel& kernel, nb::list buffers,
-              const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& threadgroup_lengths,
+              const std::vector<std::tuple<std::uint32_t, std::uint64_t>>& threadgroup_lengths,
               const Sizes& grid, const Sizes& threadgroup, bool grid_is_threads, const std::string& mode,
               std::uint64_t seed, unsigned threads) {
+  DispatchRequest request;
+  request.grid = to_extent(grid);
+  request.threadgroup = to_extent(threadgroup);
+  for (const auto& [index, bytes] : threadgroup_lengths)
+    request.threadgroup_lengths[checked_index(index)] = bytes;
+  Buffers memory(buffers.size());
+  for (nb::handle item : buffers) {
+    const auto [index, object] = to_binding(item);
+    request.buffers[index] =
+        object.is_none() ? BoundMemory() : memory.bind(index, object, writes(kernel.reflection, index));
+  }
+  const std::string wrong =
+      check_dispatch(kernel.reflection, ThreadgroupLimits::of(kernel.reflection), request);
+  if (!wrong.empty()) throw ValidationError(soft_message(wrong));
+
   Dispatch what;
   what.kernel = &kernel.kernel;
-  what.grid = to_size(grid);
-  what.threadgroup = to_size(threadgroup);
+  what.grid = to_size(*request.grid);
+  what.threadgroup = to_size(request.threadgroup);
   what.grid_is_threads = grid_is_threads;
   what.mode = to_mode(mode);
   what.seed = seed;
   // Here and not in run: reading the environment is safe while no other Python thread changes it.
   what.threads = threads == 0 ? default_threads() : threads;
   what.interrupted = signals_raised;
-  for (const auto& [index, bytes] : threadgroup_lengths)
-    what.threadgroup_lengths[checked_index(index)] = bytes;
-
-  Buffers memory(buffers.size());
-  for (nb::handle item : buffers) {
-    const Binding binding = to_binding(item);
-    what.buffers[binding.index] = binding.object.is_none() ? nullptr : memory.address(binding);
+  for (std::size_t i = 0; i < abi::kArguments; ++i) {
+    what.buffers[i] = const_cast<void*>(request.buffers[i].address);
+    what.threadgroup_lengths[i] = static_cast<std::uint32_t>(request.threadgroup_lengths[i]);
   }
   try {
     nb::gil_scoped_release release;
@@ -191,20 +199,16 @@ void bind(nb::module_& m) {
       "A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).")
       .def(
           "__init__",
-          [](OwnedKernel* self, std::uintptr_t address, std::string name, std::vector<std::string> site_names,
-             nb::object owner) {
-            LoadedKernel kernel(reinterpret_cast<const abi::Kernel*>(address), std::move(name),
-                                std::move(site_names));
-            new (self) OwnedKernel{std::move(kernel), std::move(owner)};
+          [](OwnedKernel* self, std::uintptr_t address, nb::handle reflection, nb::object owner) {
+            KernelReflection about = to_reflection(reflection);
+            LoadedKernel kernel(reinterpret_cast<const abi::Kernel*>(address), about.name, about.sites);
+            new (self) OwnedKernel{std::move(about), std::move(kernel), std::move(owner)};
           },
-          "address"_a, "name"_a, "site_names"_a = nb::tuple(), "owner"_a = nb::none(),
-          nb::sig(
-              "def __init__(self, address: int, name: str, site_names: collections.abc.Sequence[str] = (), "
-              "owner: object = None) -> None"),
-          "address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the "
-          "code "
-          "in memory;\n"
-          "it lives as long as the kernel does.\n\n"
+          "address"_a, "reflection"_a, "owner"_a = nb::none(),
+          nb::sig("def __init__(self, address: int, reflection: object, owner: object = None) -> None"),
+          "address: of the abi::Kernel. reflection: an isometal.soft.reflection.KernelReflection, by which "
+          "dispatches are\n"
+          "checked. owner: what keeps the code in memory; it lives as long as the kernel does.\n\n"
           "ValidationError where the tables at address break the ABI.")
       .def_prop_ro("name", [](const OwnedKernel& self) { return self.kernel.name(); })
       .def_prop_ro("site_count", [](const OwnedKernel& self) { return self.kernel.code().site_count; })
@@ -214,18 +218,17 @@ void bind(nb::module_& m) {
   m.def(
       "soft_dispatch", &dispatch, "kernel"_a, "buffers"_a, "threadgroup_lengths"_a, "grid"_a, "threadgroup"_a,
       "grid_is_threads"_a, "mode"_a = "fast", "seed"_a = 0, "threads"_a = 0,
-      nb::sig("def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object, bool, int]], "
+      nb::sig("def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object]], "
               "threadgroup_lengths: collections.abc.Sequence[tuple[int, int]], grid: tuple[int, int, int], "
               "threadgroup: tuple[int, int, int], grid_is_threads: bool, mode: str = 'fast', seed: int = 0, "
               "threads: int = 0) -> None"),
       "Runs the kernel over the grid, without the GIL, and returns when it is done.\n\n"
-      "buffers: (index, object with a contiguous buffer or None, whether the kernel writes to it, alignment "
-      "of its type).\n"
-      "The memory is used in place. threadgroup_lengths: (index, bytes). mode: 'fast' or 'shuffled', by "
-      "seed. "
-      "threads: OS\n"
-      "threads at most; 0 for soft_default_threads().\n\n"
-      "ValidationError for sizes or bindings that cannot be, HangError for a barrier that not all threads "
+      "buffers: (index, object with contiguous memory, which is used in place, or None). "
+      "threadgroup_lengths: "
+      "(index,\n"
+      "bytes). mode: 'fast' or 'shuffled', by seed. threads: OS threads at most; 0 for "
+      "soft_default_threads().\n\n"
+      "ValidationError for what Metal's API validation refuses, HangError for a barrier that not all threads "
       "reach,\n"
       "KeyboardInterrupt (or what else a signal handler raises) between two threadgroups.");
   m.def("soft_default_threads", &default_threads,

@@ -28,13 +28,18 @@ struct Cancelled : SoftError {
   using SoftError::SoftError;
 };
 
-/// `parts` written one after the other, behind the `[soft] ` that opens every message of this device.
+/// `parts` written one after the other.
 template <typename... Parts>
-std::string soft_message(const Parts&... parts) {
+std::string joined(const Parts&... parts) {
   std::ostringstream out;
-  out << "[soft] ";
   (out << ... << parts);
   return out.str();
+}
+
+/// The same behind the `[soft] ` that opens every message of this device.
+template <typename... Parts>
+std::string soft_message(const Parts&... parts) {
+  return joined("[soft] ", parts...);
 }
 
 }  // namespace isometal::soft

@@ -107,10 +107,10 @@ class SoftKernel:
     A kernel of the software Metal device whose code is in memory (csrc/soft/kernel_abi.h).
     """
 
-    def __init__(self, address: int, name: str, site_names: Sequence[str] = (), owner: object = None) -> None:
+    def __init__(self, address: int, reflection: object, owner: object = None) -> None:
         """
-        address: of the abi::Kernel. site_names: one text per site, for messages. owner: what keeps the code in memory;
-        it lives as long as the kernel does.
+        address: of the abi::Kernel. reflection: an isometal.soft.reflection.KernelReflection, by which dispatches are
+        checked. owner: what keeps the code in memory; it lives as long as the kernel does.
 
         ValidationError where the tables at address break the ABI.
         """
@@ -124,15 +124,14 @@ class SoftKernel:
     @property
     def threadgroup_bytes(self) -> int: ...
 
-def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object, bool, int]], threadgroup_lengths: Sequence[tuple[int, int]], grid: tuple[int, int, int], threadgroup: tuple[int, int, int], grid_is_threads: bool, mode: str = 'fast', seed: int = 0, threads: int = 0) -> None:
+def soft_dispatch(kernel: SoftKernel, buffers: list[tuple[int, object]], threadgroup_lengths: Sequence[tuple[int, int]], grid: tuple[int, int, int], threadgroup: tuple[int, int, int], grid_is_threads: bool, mode: str = 'fast', seed: int = 0, threads: int = 0) -> None:
     """
     Runs the kernel over the grid, without the GIL, and returns when it is done.
 
-    buffers: (index, object with a contiguous buffer or None, whether the kernel writes to it, alignment of its type).
-    The memory is used in place. threadgroup_lengths: (index, bytes). mode: 'fast' or 'shuffled', by seed. threads: OS
-    threads at most; 0 for soft_default_threads().
+    buffers: (index, object with contiguous memory, which is used in place, or None). threadgroup_lengths: (index,
+    bytes). mode: 'fast' or 'shuffled', by seed. threads: OS threads at most; 0 for soft_default_threads().
 
-    ValidationError for sizes or bindings that cannot be, HangError for a barrier that not all threads reach,
+    ValidationError for what Metal's API validation refuses, HangError for a barrier that not all threads reach,
     KeyboardInterrupt (or what else a signal handler raises) between two threadgroups.
     """
 

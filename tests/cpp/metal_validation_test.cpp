@@ -20,8 +20,8 @@ TEST_CASE(right_use_passes_validation) {
 
 TEST_CASE(an_unbound_argument_is_refused) {
   refused(
-      "[soft] compute encoder 'e': dispatchThreads: kernel 'add': argument 'b' at buffer index 1 is not "
-      "bound",
+      "[soft] compute encoder 'e': dispatchThreads: kernel 'add': nothing is bound to buffer 1 (b); every "
+      "argument that it uses needs a value.",
       [](Encoding& e) {
         e.encoder->setBuffer(nullptr, 0, 1);
         e.encoder->dispatchThreads(kOne, kOne);
@@ -50,7 +50,7 @@ TEST_CASE(set_bytes_has_a_size) {
 }
 
 TEST_CASE(bytes_cannot_be_written) {
-  refused("argument 'out' at buffer index 2 is written by the kernel but bound with setBytes",
+  refused("buffer 2 (out) of type float: read-only memory of setBytes, but the kernel writes to it",
           [](Encoding& e) {
             e.encoder->setBytes("abcd", 4, 2);
             e.encoder->dispatchThreads(kOne, kOne);
@@ -64,20 +64,20 @@ TEST_CASE(an_offset_lies_inside_the_buffer) {
           [](Encoding& e) { e.encoder->setBufferOffset(129, 2); });
   refused("setBufferOffset: no buffer is bound at index 5",
           [](Encoding& e) { e.encoder->setBufferOffset(0, 5); });
-  refused("is bound at offset 2; float needs a multiple of 4", [](Encoding& e) {
+  refused("buffer 2 (out) of type float: bound at offset 2; a multiple of 4 is needed.", [](Encoding& e) {
     e.encoder->setBufferOffset(2, 2);
     e.encoder->dispatchThreads(kOne, kOne);
   });
 }
 
 TEST_CASE(a_buffer_has_room_for_its_argument) {
-  refused("argument 'struct' at buffer index 0 has 40 bytes (128 from offset 88); Params needs 48",
+  refused("buffer 0 (struct) of type Params: 40 bytes (128 from offset 88); at least 48 are needed.",
           [](Encoding& e) {
             e.encoder->setComputePipelineState(e.bench.pipeline("wide"));
             e.encoder->setBuffer(e.out, 88, 0);
             e.encoder->dispatchThreads(kOne, kOne);
           });
-  refused("has 4 bytes (4 from offset 0); Params needs 48", [](Encoding& e) {
+  refused("buffer 0 (struct) of type Params: 4 bytes; at least 48 are needed.", [](Encoding& e) {
     e.encoder->setComputePipelineState(e.bench.pipeline("wide"));
     e.encoder->setBytes("abcd", 4, 0);
     e.encoder->dispatchThreads(kOne, kOne);
@@ -90,25 +90,28 @@ TEST_CASE(threadgroup_memory_is_bound_and_fits) {
     if (length != 0) e.encoder->setThreadgroupMemoryLength(length, 0);
     e.encoder->dispatchThreads(kOne, kOne);
   };
-  refused("argument 'scratch' at threadgroup index 0 has 0 bytes", [&](Encoding& e) { reverse(e, 0); });
-  refused("length at index 0 is 100; it must be a multiple of 16", [&](Encoding& e) { reverse(e, 100); });
-  refused("threadgroup memory is 33024 bytes (1024 of the kernel, 32000 of setThreadgroupMemoryLength)",
-          [&](Encoding& e) { reverse(e, 32000); });
-  refused("length at index 1 is 32784; the device has 32768",
+  refused("kernel 'reverse': nothing is bound to threadgroup 0 (scratch)",
+          [&](Encoding& e) { reverse(e, 0); });
+  refused("setThreadgroupMemoryLength: threadgroup 0: 100 bytes; a multiple of 16 is needed.",
+          [&](Encoding& e) { reverse(e, 100); });
+  refused(
+      "1024 bytes of its own threadgroup memory and 32000 of arguments; at most 32768 in all are possible.",
+      [&](Encoding& e) { reverse(e, 32000); });
+  refused("threadgroup 1: 32784 bytes; a threadgroup has at most 32768.",
           [](Encoding& e) { e.encoder->setThreadgroupMemoryLength(32784, 1); });
 }
 
 TEST_CASE(threads_of_a_threadgroup_are_limited) {
-  refused("threads per threadgroup are 1025x1x1; the pipeline allows 1024",
+  refused("a threadgroup of 1025x1x1 threads; at most 1024 in all are possible.",
           [](Encoding& e) { e.encoder->dispatchThreads(kOne, MTL::Size(1025, 1, 1)); });
-  refused("threads per threadgroup are 32x32x2; the pipeline allows 1024",
+  refused("a threadgroup of 32x32x2 threads; at most 1024 in all are possible.",
           [](Encoding& e) { e.encoder->dispatchThreadgroups(kOne, MTL::Size(32, 32, 2)); });
   refused("4294967296x4294967296x1", [](Encoding& e) {
     e.encoder->dispatchThreadgroups(kOne, MTL::Size(NS::UInteger{1} << 32, NS::UInteger{1} << 32, 1));
   });
-  refused("threads per threadgroup are 8x0x1; no size may be 0",
+  refused("a threadgroup of 8x0x1 threads; no size may be 0.",
           [](Encoding& e) { e.encoder->dispatchThreads(kOne, MTL::Size(8, 0, 1)); });
-  refused("kernel 'append': threads per threadgroup are 2x1x1; the pipeline allows 1", [](Encoding& e) {
+  refused("kernel 'append': a threadgroup of 2x1x1 threads; at most 1 in all are possible.", [](Encoding& e) {
     e.encoder->setComputePipelineState(e.bench.pipeline("append"));
     e.encoder->dispatchThreads(kOne, MTL::Size(2, 1, 1));
   });
@@ -126,22 +129,20 @@ TEST_CASE(a_pipeline_may_demand_a_threadgroup_size) {
     e.encoder->setComputePipelineState(pipeline.get());
     e.encoder->dispatchThreads(MTL::Size(16, 1, 1), MTL::Size(16, 1, 1));
   };
-  refused(
-      "threads per threadgroup are 16x1x1 = 16; the pipeline was made for multiples of 32", [&](Encoding& e) {
-        with(e,
-             [](auto* descriptor) { descriptor->setThreadGroupSizeIsMultipleOfThreadExecutionWidth(true); });
-      });
+  refused("a threadgroup of 16x1x1 threads; the pipeline was made for multiples of 32", [&](Encoding& e) {
+    with(e, [](auto* descriptor) { descriptor->setThreadGroupSizeIsMultipleOfThreadExecutionWidth(true); });
+  });
   refused("the pipeline was made for 8x2x1 (requiredThreadsPerThreadgroup)", [&](Encoding& e) {
     with(e, [](auto* descriptor) { descriptor->setRequiredThreadsPerThreadgroup(MTL::Size(8, 2, 1)); });
   });
 }
 
 TEST_CASE(a_grid_is_not_empty) {
-  refused("dispatchThreads: threads per grid are 0x1x1; no size may be 0",
+  refused("dispatchThreads: kernel 'add': a grid of 0x1x1; sizes from 1 to 2^32 - 1 are possible.",
           [](Encoding& e) { e.encoder->dispatchThreads(MTL::Size(0, 1, 1), kOne); });
-  refused("dispatchThreadgroups: threadgroups per grid are 1x1x0",
+  refused("dispatchThreadgroups: kernel 'add': a grid of 1x1x0;",
           [](Encoding& e) { e.encoder->dispatchThreadgroups(MTL::Size(1, 1, 0), kOne); });
-  refused("no size may be above 4294967295",
+  refused("a grid of 4294967296x1x1; sizes from 1 to 2^32 - 1",
           [](Encoding& e) { e.encoder->dispatchThreads(MTL::Size(NS::UInteger{1} << 32, 1, 1), kOne); });
   refused("the grid's place is 120 + 12 bytes; the buffer has 128",
           [](Encoding& e) { e.encoder->dispatchThreadgroups(e.out, 120, kOne); });

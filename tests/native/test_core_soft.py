@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,8 @@ import pytest
 
 from isometal import _core
 from isometal.soft.errors import HangError, SoftDeviceError, ValidationError
+from isometal.soft.reflection import Argument, KernelReflection
+from isometal.soft.reflection import Site as ReflectedSite
 
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="Apple platforms have the real device")
 
@@ -79,8 +82,17 @@ class Code:
         self.sites = (Site * len(sites))(*rows)
         self.kernel = Kernel(1, len(sites), 0, 0, 0, 0, self.sites)
 
-    def load(self, name: str = "k", site_names: tuple[str, ...] = ()) -> _core.SoftKernel:
-        return _core.SoftKernel(c.addressof(self.kernel), name, site_names, self)
+    def load(self, name: str = "k", sites: tuple[str, ...] = (), **facts: Any) -> _core.SoftKernel:
+        about = KernelReflection(name, tuple(ARGUMENTS), sites=tuple(ReflectedSite(0, text) for text in sites))
+        return _core.SoftKernel(c.addressof(self.kernel), replace(about, **facts), self)
+
+
+#: Of `add`: out is written, values are read. What other kernels here bind, nobody looks at.
+ARGUMENTS = [
+    Argument("out", "float", "buffer", access="read_write", index=0, alignment=4, required_bytes=4, used=False),
+    Argument("values", "float", "buffer", index=2, alignment=4, required_bytes=4, used=False),
+]
+USED = tuple(replace(argument, used=True) for argument in ARGUMENTS)
 
 
 def c_function(name: str) -> Any:
@@ -116,8 +128,8 @@ def test_buffers_are_used_in_place(mode: str, threads: int) -> None:
     out = np.ones(1000, dtype=np.float32)
     values = np.arange(1000, dtype=np.float32)
     values.flags.writeable = False
-    buffers = [(0, out, True, 4), (1, None, False, 1), (2, values, False, 4)]
-    kernel = Code((add, START, FINISHED)).load()
+    buffers = [(0, out), (1, None), (2, values)]
+    kernel = Code((add, START, FINISHED)).load(arguments=USED)
     run(kernel, buffers=buffers, grid=(1000, 1, 1), threadgroup=96, grid_is_threads=True, mode=mode, threads=threads)
     np.testing.assert_array_equal(out, np.arange(1, 1001, dtype=np.float32))
 
@@ -147,20 +159,25 @@ def test_a_hang_names_kernel_threadgroup_and_sites(threads: int) -> None:
 
 
 BAD_BINDINGS: dict[str, tuple[Any, str]] = {
-    "read-only": ((0, bytes(8), True, 1), "buffer 0 cannot be used (Object is not writable); pass an object with writ"),
-    "strided": ((3, np.zeros((4, 4))[:, 1], False, 4), "buffer 3 cannot be used (ndarray is not C-contiguous)"),
-    "no buffer": ((0, 5, False, 1), "buffer 0 cannot be used (a bytes-like object is required, not 'int')"),
-    "misaligned": ((0, memoryview(bytearray(9))[1:], True, 8), "buffer 0 starts at an address that is no multiple of"),
-    "no such index": ((31, None, False, 1), "no binding 31; bindings are 0 to 30"),
-    "no alignment": ((0, None, False, 0), "buffer 0 has the alignment 0"),
+    "read-only": ((0, bytes(8)), "kernel 'k', buffer 0 (out) of type float: read-only memory, but the kernel writes"),
+    "too small": ((2, bytes(3)), "kernel 'k', buffer 2 (values) of type float: 3 bytes; at least 4 are needed."),
+    "none": (
+        (2, None),
+        "kernel 'k': nothing is bound to buffer 2 (values); every argument that it uses needs a value.",
+    ),
+    "misaligned": ((0, memoryview(bytearray(9))[1:]), "buffer 0 (out) of type float: memory at an address that is no"),
+    "strided": ((3, np.zeros((4, 4))[:, 1]), "buffer 3 cannot be used (ndarray is not C-contiguous); pass an object"),
+    "no buffer": ((0, 5), "buffer 0 cannot be used (a bytes-like object is required, not 'int'); pass an object with"),
+    "no such index": ((31, None), "no binding 31; bindings are 0 to 30"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_BINDINGS)
 def test_bindings_that_cannot_be_are_refused(name: str) -> None:
     binding, message = BAD_BINDINGS[name]
+    good = [(0, bytearray(8)), (2, bytearray(8))]
     with pytest.raises(ValidationError) as error:
-        run(Code((add, START, FINISHED)).load(), buffers=[binding], grid=(0, 1, 1))
+        run(Code((add, START, FINISHED)).load(arguments=USED), buffers=[*good, binding])
     assert message in str(error.value)
     assert str(error.value).startswith("[soft] ")
 
@@ -168,24 +185,32 @@ def test_bindings_that_cannot_be_are_refused(name: str) -> None:
 def test_other_wrong_arguments() -> None:
     kernel = Code((add, START, FINISHED)).load()
     with pytest.raises(TypeError, match="a binding is a tuple"):
-        run(kernel, buffers=[(0, None)])
+        run(kernel, buffers=[(0, None, True)])
     with pytest.raises(ValidationError, match=r"no mode 'slow'; modes are 'fast' and 'shuffled'\."):
         run(kernel, mode="slow")
-    with pytest.raises(ValidationError, match=r"a threadgroup of \(2000, 1, 1\) threads"):
+    with pytest.raises(ValidationError, match="kernel 'k': a threadgroup of 2000x1x1 threads; at most 1024"):
         run(kernel, threadgroup=2000)
     with pytest.raises(ValidationError, match="no binding 40"):
         run(kernel, threadgroup_lengths=[(40, 16)])
+    with pytest.raises(ValidationError, match="kernel 'k': a grid of 0x1x1; sizes from 1"):
+        run(kernel, grid=(0, 1, 1))
+    with pytest.raises(
+        ValidationError, match="kernel 'k': 0 bytes of its own threadgroup memory and 40000 of arguments"
+    ):
+        run(kernel, threadgroup_lengths=[(0, 40000)])
     with pytest.raises(ValidationError, match="on 5000 OS threads"):
         run(kernel, threads=5000)
     with pytest.raises(ValidationError, match="has no code: its address is null"):
-        _core.SoftKernel(0, "nothing")
+        _core.SoftKernel(0, KernelReflection("nothing", ()))
+    with pytest.raises(SoftDeviceError, match=r"a reflection with the kind 'ray'; possible are buffer, builtin, thr"):
+        Code((add, START, FINISHED)).load(arguments=(replace(USED[0], kind="ray"),))
 
 
 def test_a_refused_dispatch_lets_go_of_its_buffers() -> None:
     memory = bytearray(16)
     kernel = Code((add, START, FINISHED)).load()
     with pytest.raises(ValidationError):
-        run(kernel, buffers=[(0, memory, True, 1), (1, 5, True, 1)])
+        run(kernel, buffers=[(0, memory), (1, 5)])
     memory.extend(b"x")  # BufferError while somebody looks at it
 
 

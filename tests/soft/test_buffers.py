@@ -72,16 +72,12 @@ def test_an_array_that_is_not_contiguous_is_refused():
             refused(values, "not contiguous; pass np.ascontiguousarray(...).")
 
 
-def test_an_array_that_cannot_be_written_to_is_refused_where_the_kernel_writes():
+def test_memory_that_cannot_be_written_to_stays_so():
     values = np.zeros(4, np.float32)
     values.flags.writeable = False
-    refused(values, "read-only, but the kernel writes to it; pass a writable array.", writes=True)
-    assert to_memory("k", argument(), values).nbytes == 16
-
-
-def test_memory_that_is_too_small_is_refused():
-    refused(np.zeros(0, np.float32), "0 bytes; at least 4 are needed.")
-    refused(b"123", "3 bytes; at least 4 are needed.")
+    for writes in (False, True):
+        assert not to_memory("k", argument(writes=writes), values).flags.writeable
+        assert not to_memory("k", argument(writes=writes), b"1234").flags.writeable
 
 
 def test_rows_of_three_are_not_taken_for_rows_of_four():
@@ -98,7 +94,6 @@ def test_other_objects_with_memory():
     written[:4] = list(struct.pack("<f", 7))
     assert typed[0] == 7
     refused(array.array("d", [1]), "an array of float64; float32 is needed.")
-    refused(b"12345678", "read-only", writes=True)
     refused(memoryview(np.zeros(4, np.int32)), "an array of int32; float32 is needed.")
     assert to_memory("k", argument(), memoryview(b"12345678")).nbytes == 8
 

@@ -84,12 +84,14 @@ def test_threadgroup_memory_has_the_length_that_the_call_gives():
 @pytest.mark.parametrize(
     ("length", "message"),
     [
-        (0, "a length in bytes, a multiple of 16"),
-        (30, "a multiple of 16"),
-        (-16, "a multiple of 16"),
-        (4.0, "a multiple of 16"),
-        (np.zeros(4, np.float32), "a multiple of 16"),
-        (32784, "32784 of arguments; at most 32768 in all"),
+        (0, r"nothing is bound to threadgroup 1 \(copy\)"),
+        (30, r"threadgroup 1 \(copy\) of type float: 30 bytes; a multiple of 16 is needed"),
+        (-16, r"threadgroup 1 \(copy\) = -16; a length in bytes is needed"),
+        (4.0, "4.0; a length in bytes is needed"),
+        (True, "True; a length in bytes is needed"),
+        (np.zeros(4, np.float32), "a length in bytes is needed"),
+        (32784, "32784 bytes; a threadgroup has at most 32768"),
+        (2**64, "a length in bytes is needed"),
         (None, r"nothing is bound to threadgroup 1 \(copy\)"),
     ],
 )
@@ -119,16 +121,18 @@ def test_a_grid_counts_threads_or_threadgroups():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"grid": 0}, "grid=0; numbers from 1"),
-        ({"grid": (4, 0)}, "grid=\\(4, 0\\); numbers from 1"),
-        ({"grid": 2**32}, "numbers from 1 to 2\\^32 - 1"),
+        ({"grid": 0}, "kernel 'plain': a grid of 0x1x1; sizes from 1 to 2\\^32 - 1"),
+        ({"grid": (4, 0)}, "a grid of 4x0x1; sizes from 1"),
+        ({"grid": 2**32}, "a grid of 4294967296x1x1; sizes from 1"),
+        ({"grid": 2**64}, "grid=18446744073709551616; whole numbers"),
+        ({"grid": -1}, "grid=-1; whole numbers, not negative, are needed"),
         ({"grid": ()}, "one to three numbers"),
         ({"grid": (1, 1, 1, 1)}, "one to three numbers"),
         ({"grid": 1.0}, "whole numbers"),
         ({"grid": True}, "whole numbers"),
-        ({"grid": 4, "threadgroup": 1025}, "a threadgroup of 1025 threads; at most 1024"),
-        ({"grid": 4, "threadgroup": (32, 32, 2)}, "a threadgroup of 2048 threads; at most 1024"),
-        ({"grid": 4, "threadgroup": 0}, "threadgroup=0; numbers from 1"),
+        ({"grid": 4, "threadgroup": 1025}, "a threadgroup of 1025x1x1 threads; at most 1024 in all are possible"),
+        ({"grid": 4, "threadgroup": (32, 32, 2)}, "a threadgroup of 32x32x2 threads; at most 1024"),
+        ({"grid": 4, "threadgroup": 0}, "a threadgroup of 0x1x1 threads; no size may be 0"),
         ({"grid": 4, "dispatch": "threadgroups"}, "needs one"),
         ({"grid": 4, "dispatch": "rows"}, "dispatch='rows'; 'threads' or 'threadgroups' is possible"),
         ({"grid": 4, "mode": "slow"}, "no mode 'slow'"),
@@ -140,3 +144,29 @@ def test_sizes_and_modes_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValidationError, match=message):
         plain(y, **arguments)
     assert y.tolist() == [9] * 4
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros(0, np.uint32), "buffer 0 (y) of type uint: 0 bytes; at least 4 are needed."),
+        (bytearray(3), "buffer 0 (y) of type uint: 3 bytes; at least 4 are needed."),
+        (bytes(4), "buffer 0 (y) of type uint: read-only memory, but the kernel writes to it; pass memory that can be"),
+        (memoryview(bytearray(9))[1:], "memory at an address that is no multiple of 4, the alignment of its type"),
+        (None, "nothing is bound to buffer 0 (y); every argument that it uses needs a value."),
+    ],
+)
+def test_memory_that_does_not_fit_is_refused(value, message):
+    plain = soft.Library.from_source(COUNT).kernel("plain")
+    with pytest.raises(ValidationError) as caught:
+        plain(value, grid=1)
+    assert str(caught.value).startswith("[soft] kernel 'plain'")
+    assert message in str(caught.value)
+
+
+def test_an_array_that_cannot_be_written_to_is_refused_where_the_kernel_writes():
+    y = np.zeros(4, np.uint32)
+    y.flags.writeable = False
+    with pytest.raises(ValidationError, match=r"read-only memory, but the kernel writes to it"):
+        soft.Library.from_source(COUNT).kernel("plain")(y, grid=4)
+    assert y.tolist() == [0] * 4

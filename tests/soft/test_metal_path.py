@@ -13,7 +13,7 @@ import pytest
 
 import isometal.soft  # registers the compiler
 from isometal import _core
-from isometal.soft.errors import SoftDeviceError
+from isometal.soft.errors import SoftDeviceError, ValidationError
 
 assert isometal.soft.device  # the import is for its effect
 
@@ -179,18 +179,18 @@ def bound(pipeline, *, buffers=None, inline=(), lengths=(), threadgroup=(8, 1, 1
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"buffers": "none"}, "argument 'x' at buffer index 0 is not bound"),
+        ({"buffers": "none"}, "dispatchThreads: kernel 'plus_one': nothing is bound to buffer 0 (x); every argument"),
         ({"index": 31}, "index is 31; indices end at 30"),
         ({"offset": 1 << 20}, "offset 1048576 at index 0 is not inside buffer"),
-        ({"offset": 2}, "is bound at offset 2; uint needs a multiple of 4"),
+        ({"offset": 2}, "buffer 0 (x) of type uint: bound at offset 2; a multiple of 4 is needed."),
         ({"inline": [(1, b"")]}, "length at index 1 is 0; it must be from 1 to 4096"),
         ({"inline": [(1, bytes(4097))]}, "length at index 1 is 4097; it must be from 1 to 4096"),
-        ({"inline": [(0, bytes(64))]}, "is written by the kernel but bound with setBytes"),
-        ({"lengths": [(0, 32784)]}, "length at index 0 is 32784; the device has 32768 bytes"),
-        ({"lengths": [(0, 17)]}, "it must be a multiple of 16"),
-        ({"threadgroup": (1025, 1, 1)}, "threads per threadgroup are 1025x1x1; the pipeline allows 1024"),
-        ({"threadgroup": (8, 0, 1)}, "threads per threadgroup are 8x0x1; no size may be 0"),
-        ({"grid": (0, 1, 1)}, "threads per grid are 0x1x1; no size may be 0"),
+        ({"inline": [(0, bytes(64))]}, "read-only memory of setBytes, but the kernel writes to it"),
+        ({"lengths": [(0, 32784)]}, "threadgroup 0: 32784 bytes; a threadgroup has at most 32768."),
+        ({"lengths": [(0, 17)]}, "threadgroup 0: 17 bytes; a multiple of 16 is needed."),
+        ({"threadgroup": (1025, 1, 1)}, "a threadgroup of 1025x1x1 threads; at most 1024 in all are possible."),
+        ({"threadgroup": (8, 0, 1)}, "a threadgroup of 8x0x1 threads; no size may be 0."),
+        ({"grid": (0, 1, 1)}, "a grid of 0x1x1; sizes from 1 to 2^32 - 1 are possible."),
     ],
 )
 def test_broken_rules_are_the_command_buffers_error(session, from_source, change, message, capfd):
@@ -203,6 +203,28 @@ def test_broken_rules_are_the_command_buffers_error(session, from_source, change
     assert text.startswith("[soft] compute encoder: ")
     assert message in capfd.readouterr().err  # nothing goes wrong in silence
     assert (x[:8] == 7).all()
+
+
+def test_rules_are_the_same_for_encoders_and_for_kernels_in_python(session, from_source, capfd):
+    """One home, csrc/soft/dispatch_rules.cpp: the same words whichever way a dispatch comes."""
+    reverse = isometal.soft.Library.from_source(SOURCE).kernel("reverse")
+    x = pages(np.zeros(8, np.uint32))
+    wrong = [
+        ({0: x}, 8, 8),
+        ({"threadgroup 0": 32}, 8, 8),
+        ({}, 8, 8),
+        ({0: x, "threadgroup 0": 32}, 0, 8),
+        ({0: x, "threadgroup 0": 32}, 8, 1025),
+        ({0: x, "threadgroup 0": 32768}, 8, 0),
+    ]
+    for values, grid, threadgroup in wrong:
+        with pytest.raises(ValidationError) as caught:
+            reverse(values, grid=grid, threadgroup=threadgroup)
+        lengths = [(0, values["threadgroup 0"])] if "threadgroup 0" in values else []
+        memory = [x] if 0 in values else []
+        _, _, text, _ = run(session, launch(from_source("reverse"), memory, grid, threadgroup, lengths=lengths))
+        assert text == str(caught.value).replace("[soft] ", "[soft] compute encoder: dispatchThreads: ")
+    capfd.readouterr()
 
 
 def test_a_hang_is_the_command_buffers_error(session, from_source, capfd):

@@ -161,8 +161,11 @@ def test_values_that_are_not_finite_are_json(tmp_path):
         (("k.metal", *SCALE, "-b", "y=zeros:int8:99999x99999", "--grid", "1"), "at most 2^32 are possible here."),
         (("k.metal", *SCALE, "-b", "y={", "--grid", "1"), "'{' is not JSON"),
         (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "a"), "--grid 'a' is no size"),
-        (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "0"), "numbers from 1 to 2^32 - 1 are needed."),
-        (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "6", "-t", "2000"), "at most 1024 are possible."),
+        (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "0"), "sizes from 1 to 2^32 - 1 are possible."),
+        (
+            ("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "6", "-t", "2000"),
+            "at most 1024 in all are possible.",
+        ),
         (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "6", "--mode", "slow"), "no mode 'slow'"),
         (("k.metal", *SCALE, "-b", "y=zeros:float32:6", "--grid", "6", "-o", "x=x.npy"), "only what it writes"),
         (("k.metal", "-k", "scale", "-c", "factor=x", "--grid", "1"), "'x' is no value of a constant"),

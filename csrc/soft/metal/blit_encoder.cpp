@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "soft/metal/buffer.h"
-#include "soft/metal/dispatch_checks.h"
 
 namespace isometal::soft {
 

@@ -34,6 +34,11 @@ std::uint64_t allocated_bytes_of_device() {
   return allocated;
 }
 
+std::string check_span(const char* what, std::size_t offset, std::size_t length, std::size_t size) {
+  if (offset <= size && length <= size - offset) return {};
+  return joined(what, " is ", offset, " + ", length, " bytes; the buffer has ", size, ".");
+}
+
 AllocationCount::AllocationCount(std::size_t bytes) : bytes_(bytes) {
   allocated += bytes_;
 }

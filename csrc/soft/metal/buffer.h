@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "soft/metal/access.h"
@@ -103,5 +104,8 @@ class BufferImpl final : public Labelled<MTL::Buffer> {
   std::size_t allocated_;
   AllocationCount count_;
 };
+
+/// What is wrong with the `length` bytes from `offset` on, of a buffer that has `size`, or nothing.
+std::string check_span(const char* what, std::size_t offset, std::size_t length, std::size_t size);
 
 }  // namespace isometal::soft

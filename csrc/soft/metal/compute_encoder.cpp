@@ -68,13 +68,8 @@ void ComputeEncoderImpl::bind_bytes(const void* bytes, std::size_t length, std::
 void ComputeEncoderImpl::bind_threadgroup(std::size_t length, std::size_t index) {
   constexpr const char* kCall = "setThreadgroupMemoryLength";
   if (!core_.accepts(kCall) || !index_is_valid(kCall, index)) return;
-  if (length % 16 != 0) {
-    return core_.fail(kCall, "length at index ", index, " is ", length, "; it must be a multiple of 16.");
-  }
-  if (length > kMaxThreadgroupMemory) {
-    return core_.fail(kCall, "length at index ", index, " is ", length, "; the device has ",
-                      kMaxThreadgroupMemory, " bytes of threadgroup memory.");
-  }
+  const std::string wrong = check_threadgroup_length(length);
+  if (!wrong.empty()) return core_.fail(kCall, "threadgroup ", index, ": ", wrong);
   bindings_.threadgroup_lengths[index] = length;
 }
 
@@ -86,24 +81,23 @@ void ComputeEncoderImpl::bind_pipeline(const MTL::ComputePipelineState* pipeline
   core_.uses(pipeline);
 }
 
-DispatchRecord* ComputeEncoderImpl::record(const char* call, MTL::Size threads) {
+DispatchRecord* ComputeEncoderImpl::record(const char* call, const std::optional<Extent>& grid,
+                                           MTL::Size threads) {
   if (pipeline_ == nullptr) {
     core_.fail(call, "no pipeline is set; call setComputePipelineState first.");
     return nullptr;
   }
-  const KernelReflection& kernel = pipeline_->reflection();
-  for (const std::string& wrong :
-       {check_threadgroup_size(*pipeline_, threads), check_arguments(kernel, bindings_),
-        check_threadgroup_memory(kernel, bindings_)}) {
-    if (wrong.empty()) continue;
-    core_.fail(call, "kernel '", kernel.name, "': ", wrong);
+  DispatchRequest request = bindings_.request(threads);
+  request.grid = grid;
+  const std::string wrong = check_dispatch(pipeline_->reflection(), pipeline_->limits, request);
+  if (!wrong.empty()) {
+    core_.fail(call, wrong);
     return nullptr;
   }
   DispatchRecord& dispatch = pass_->dispatches.emplace_back();
   dispatch.code = pipeline_;
-  dispatch.threadgroup = {static_cast<std::uint32_t>(threads.width),
-                          static_cast<std::uint32_t>(threads.height),
-                          static_cast<std::uint32_t>(threads.depth)};
+  if (grid.has_value()) dispatch.grid = to_size(*grid);
+  dispatch.threadgroup = to_size(request.threadgroup);
   for (std::size_t i = 0; i < kMaxBindings; ++i) {
     const BoundBuffer& bound = bindings_.buffers[i];
     dispatch.buffers[i] = bound.address();
@@ -122,13 +116,8 @@ DispatchRecord* ComputeEncoderImpl::record(const char* call, MTL::Size threads) 
 
 void ComputeEncoderImpl::dispatch(const char* call, bool grid_is_threads, MTL::Size grid, MTL::Size threads) {
   if (!core_.accepts(call)) return;
-  const std::string wrong = check_grid(grid_is_threads ? "threads" : "threadgroups", grid);
-  if (!wrong.empty()) return core_.fail(call, wrong);
-  DispatchRecord* const dispatch = record(call, threads);
-  if (dispatch == nullptr) return;
-  dispatch->grid = {static_cast<std::uint32_t>(grid.width), static_cast<std::uint32_t>(grid.height),
-                    static_cast<std::uint32_t>(grid.depth)};
-  dispatch->grid_is_threads = grid_is_threads;
+  DispatchRecord* const dispatch = record(call, extent_of(grid), threads);
+  if (dispatch != nullptr) dispatch->grid_is_threads = grid_is_threads;
 }
 
 void ComputeEncoderImpl::dispatch_indirect(const MTL::Buffer* buffer, std::size_t offset, MTL::Size threads) {
@@ -140,7 +129,7 @@ void ComputeEncoderImpl::dispatch_indirect(const MTL::Buffer* buffer, std::size_
                                        sizeof(MTL::DispatchThreadgroupsIndirectArguments), memory.bytes());
   if (!wrong.empty()) return core_.fail(kCall, wrong);
   if (offset % 4 != 0) return core_.fail(kCall, "offset is ", offset, "; it must be a multiple of 4.");
-  DispatchRecord* const dispatch = record(kCall, threads);
+  DispatchRecord* const dispatch = record(kCall, std::nullopt, threads);
   if (dispatch == nullptr) return;
   core_.uses(buffer);
   dispatch->indirect = memory.data() + offset;

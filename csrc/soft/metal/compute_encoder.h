@@ -2,10 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 
+#include "soft/metal/bound_buffers.h"
 #include "soft/metal/compute_pass.h"
-#include "soft/metal/dispatch_checks.h"
 #include "soft/metal/encoder.h"
 
 namespace isometal::soft {
@@ -38,8 +39,9 @@ class ComputeEncoderImpl final : public MTL::ComputeCommandEncoder {
                      std::shared_ptr<EncoderReport> report);
 
   bool index_is_valid(const char* call, std::size_t index);
-  /// Checks the dispatch; records it, without a grid, and returns it; null where a rule is broken.
-  DispatchRecord* record(const char* call, MTL::Size threads);
+  /// Checks the dispatch; records it and returns it; null where a rule is broken. Without a grid only the
+  /// device will read it.
+  DispatchRecord* record(const char* call, const std::optional<Extent>& grid, MTL::Size threads);
 
   mutable EncoderCore core_;
   MTL::DispatchType type_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "soft/dispatch_rules.h"
 #include "soft/error.h"
 #include "soft/grid.h"
 #include "soft/metal/buffer.h"

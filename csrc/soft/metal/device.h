@@ -5,15 +5,14 @@
 #include <cstddef>
 #include <functional>
 
+#include "soft/kernel_abi.h"
 #include "soft/metal/access.h"
 #include "soft/metal/serial_thread.h"
 
 namespace isometal::soft {
 
-inline constexpr std::size_t kMaxBindings = 31;
+inline constexpr std::size_t kMaxBindings = abi::kArguments;
 inline constexpr std::size_t kMaxSetBytes = 4096;
-inline constexpr std::size_t kMaxThreadgroupMemory = 32768;
-inline constexpr std::size_t kSimdWidth = 32;
 
 class DeviceImpl final : public MTL::Device {
  public:

@@ -35,8 +35,7 @@ std::uint64_t thread_limit(const KernelReflection& reflection,
     refuse(CompileFailure::unsupported, soft_message("maxTotalThreadsPerThreadgroup is ", asked,
                                                      "; the device allows at most ", kMaxThreads, "."));
   }
-  const std::uint64_t of_kernel =
-      std::min<std::uint64_t>(reflection.max_threads_per_threadgroup, kMaxThreads);
+  const std::uint64_t of_kernel = ThreadgroupLimits::of(reflection).most;
   const MTL::Size required = descriptor.requiredThreadsPerThreadgroup();
   const std::uint64_t limit = asked == 0 ? of_kernel : std::min(asked, of_kernel);
   // Factors beyond the limit first: their product could overflow.
@@ -83,8 +82,9 @@ MTL::ComputePipelineState* make_pipeline(const MTL::ComputePipelineDescriptor* d
   LoadedKernel kernel(compiled.kernel, request.function, reflection.sites);
   const std::uint64_t limit = thread_limit(reflection, *descriptor);
   auto code = std::make_shared<const PipelineCode>(
-      PipelineCode{std::move(compiled), std::move(kernel), descriptor->requiredThreadsPerThreadgroup(), limit,
-                   descriptor->threadGroupSizeIsMultipleOfThreadExecutionWidth()});
+      PipelineCode{std::move(compiled), std::move(kernel),
+                   ThreadgroupLimits{limit, descriptor->threadGroupSizeIsMultipleOfThreadExecutionWidth(),
+                                     extent_of(descriptor->requiredThreadsPerThreadgroup())}});
   auto* const pipeline = new PipelineImpl(std::move(code));
   pipeline->label(descriptor->label());
   pipeline->shader_validation = descriptor->shaderValidation();
@@ -172,7 +172,7 @@ NS::String* ComputePipelineState::label() const {
 }
 
 NS::UInteger ComputePipelineState::maxTotalThreadsPerThreadgroup() const {
-  return impl(this).code().max_threads;
+  return impl(this).code().limits.most;
 }
 
 ComputePipelineReflection* ComputePipelineState::reflection() const {
@@ -180,7 +180,8 @@ ComputePipelineReflection* ComputePipelineState::reflection() const {
 }
 
 Size ComputePipelineState::requiredThreadsPerThreadgroup() const {
-  return impl(this).code().required_threads;
+  const Extent& required = impl(this).code().limits.required;
+  return {required[0], required[1], required[2]};
 }
 
 ShaderValidation ComputePipelineState::shaderValidation() const {
@@ -196,7 +197,7 @@ bool ComputePipelineState::supportIndirectCommandBuffers() const {
 }
 
 NS::UInteger ComputePipelineState::threadExecutionWidth() const {
-  return kSimdWidth;
+  return abi::kLanes;
 }
 
 ComputePipelineDescriptor* ComputePipelineDescriptor::alloc() {

@@ -6,18 +6,21 @@
 #include <string>
 
 #include "soft/compile_service.h"
+#include "soft/dispatch_rules.h"
 #include "soft/loaded_kernel.h"
 #include "soft/metal/access.h"
 
 namespace isometal::soft {
 
+inline Extent extent_of(MTL::Size size) {
+  return {size.width, size.height, size.depth};
+}
+
 /// What dispatches need of a pipeline. They share it, so that it outlives the pipeline's object.
 struct PipelineCode {
   CompiledKernel compiled;
   LoadedKernel kernel;
-  MTL::Size required_threads;
-  std::uint64_t max_threads;
-  bool multiple_of_simdgroup;
+  ThreadgroupLimits limits;
 
   const KernelReflection& reflection() const { return compiled.reflection; }
 };

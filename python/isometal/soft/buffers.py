@@ -1,11 +1,13 @@
 """What callers bind to a kernel's arguments, as memory: arrays as they are, values converted to the argument's type.
 
-Nothing is copied that a kernel writes to, and nothing is converted silently: an array of another dtype, one that is not
-contiguous or one that cannot be written to is refused.
+Nothing is copied that a kernel writes to, and nothing is converted silently: an array of another dtype or one that is
+not contiguous is refused. Whether the memory is large enough, aligned and writable is a rule of all dispatches
+(csrc/soft/dispatch_rules.h).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +20,8 @@ from isometal.soft.reflection import Argument, Field
 __all__ = ["numpy_dtype", "to_memory"]
 
 _RAW_FORMATS = ("B", "b", "c")
+#: `float4x3`: a matrix, its element, and the length of its columns.
+_MATRIX = re.compile(r"^(half|float)[234]x([234])$")
 
 
 def numpy_dtype(scalar: Scalar) -> np.dtype[Any]:
@@ -60,10 +64,6 @@ class _Binder:
             if not array.flags.c_contiguous:
                 self._fail(f"an array of shape {array.shape} that is not contiguous", "pass np.ascontiguousarray(...)")
             raw = array.reshape(-1).view(np.uint8)
-        if self._argument.writes and not raw.flags.writeable:
-            self._fail("memory that is read-only, but the kernel writes to it", "pass a writable array")
-        if raw.nbytes < self._argument.required_bytes:
-            self._fail(f"{raw.nbytes} bytes", f"at least {self._argument.required_bytes} are needed")
         return raw
 
     def _fail(self, what: str, right: str) -> NoReturn:
@@ -141,13 +141,17 @@ class _Binder:
             self._fail(f"an array of shape {array.shape}", f"each {argument.type_name} takes the place of four numbers")
 
     def _check_struct(self, array: np.ndarray[Any, Any]) -> None:
-        """Structs take elements of their size, or of the one type that all members have."""
+        """Structs and matrices take elements of their size, or of the one type that all members have."""
         dtype, size = array.dtype, self._argument.type_size
-        members = {Scalar.of(name) for name in _leaf_types(self._argument.fields)}
+        names = _leaf_types(self._argument.fields) or {self._argument.type_name}
+        members = {Scalar.of(_MATRIX.sub(r"\1", name)) for name in names}
         uniform = next(iter(members)) if len(members) == 1 else None
         fits = dtype.itemsize == size or dtype == np.uint8 or (uniform and dtype == numpy_dtype(uniform))
         if not fits or dtype.hasobject:
             self._fail(f"an array of {dtype}", f"elements of {size} bytes, or bytes, are needed")
+        matrix = _MATRIX.match(self._argument.type_name)
+        if matrix and matrix[2] == "3" and dtype.itemsize < size and array.shape[-1:] == (3,):
+            self._fail(f"an array of shape {array.shape}", "each column takes the place of four numbers")
 
     # -- structs ------------------------------------------------------------------------------------------------------
 

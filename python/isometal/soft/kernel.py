@@ -1,4 +1,7 @@
-"""A compiled kernel, callable with NumPy arrays."""
+"""A compiled kernel, callable with NumPy arrays.
+
+What Metal's API validation asks of a dispatch is checked in C++, for all kinds of callers (csrc/soft/dispatch_rules.h).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,7 @@ __all__ = ["Kernel", "Size"]
 
 #: A size in up to three directions.
 Size = int | Sequence[int]
-_MAX_THREADGROUP_BYTES = 32768
-_THREADGROUP_STEP = 16
-_MAX_SIZE = 2**32 - 1
+_NUMBERS = range(2**64)
 
 
 class Kernel:
@@ -38,7 +39,7 @@ class Kernel:
         self.reflection = reflection
         self.constants = dict(constants)
         self.native = native
-        self._kernel = core().SoftKernel(native.address, self.name, [site.text for site in reflection.sites], native)
+        self._kernel = core().SoftKernel(native.address, reflection, native)
         self._bindings = reflection.bindings
 
     def __repr__(self) -> str:
@@ -82,22 +83,18 @@ class Kernel:
             self._fail(f"dispatch={dispatch!r}", "'threads' or 'threadgroups' is possible")
         bound = self._bind(buffers)
         size = self._size(grid, "grid")
-        limit = self.reflection.max_threads_per_threadgroup
         # Of threadgroups nobody but the caller knows how large they are meant to be.
         if threadgroup is None and dispatch == "threadgroups":
             self._fail("no threadgroup size", "dispatch='threadgroups' needs one")
-        group = (min(size[0], limit), 1, 1) if threadgroup is None else self._size(threadgroup, "threadgroup")
-        if group[0] * group[1] * group[2] > limit:
-            self._fail(f"a threadgroup of {group[0] * group[1] * group[2]} threads", f"at most {limit} are possible")
-        memory: list[tuple[int, object, bool, int]] = []
+        row = min(size[0], self.reflection.max_threads_per_threadgroup)
+        group = (row, 1, 1) if threadgroup is None else self._size(threadgroup, "threadgroup")
+        memory: list[tuple[int, object]] = []
         lengths: list[tuple[int, int]] = []
         for argument, value in bound:
             if argument.kind == "threadgroup":
                 lengths.append((argument.index, self._length(argument, value)))
             else:
-                data = to_memory(self.name, argument, value)
-                memory.append((argument.index, data, argument.writes, argument.alignment))
-        self._check_memory(lengths)
+                memory.append((argument.index, to_memory(self.name, argument, value)))
         core().soft_dispatch(
             self._kernel, memory, lengths, size, group, dispatch == "threads", mode, seed=seed, threads=threads
         )
@@ -114,11 +111,7 @@ class Kernel:
             if len(buffers) != len(self._bindings):
                 self._fail(f"{len(buffers)} values", f"it has {len(self._bindings)} bindings: {names}")
             values = dict(zip(self._bindings, buffers, strict=True))
-        bound = [(argument, values.get(argument)) for argument in self._bindings]
-        missing = [argument.title for argument, value in bound if value is None and argument.used]
-        if missing:
-            self._fail(f"nothing is bound to {', '.join(missing)}", "every argument that it uses needs a value")
-        return [(argument, value) for argument, value in bound if value is not None]
+        return [(argument, value) for argument, value in values.items() if value is not None]
 
     def _takes_one_struct(self, value: Mapping[Any, object]) -> bool:
         """Whether a lone mapping is the value of a lone struct rather than all bindings."""
@@ -144,38 +137,25 @@ class Kernel:
         try:
             numbers = [_integer(part) for part in parts]
         except TypeError:
-            self._fail(f"{what}={given!r}", "whole numbers are needed")
-        if not all(1 <= number <= _MAX_SIZE for number in numbers):
-            self._fail(f"{what}={given!r}", "numbers from 1 to 2^32 - 1 are needed")
+            self._fail(f"{what}={given!r}", "whole numbers, not negative, are needed")
         x, y, z = (*numbers, 1, 1)[:3]
         return x, y, z
 
     def _length(self, argument: Argument, value: object) -> int:
         try:
-            length = _integer(value)
+            return _integer(value)
         except TypeError:
-            length = 0
-        if length <= 0 or length % _THREADGROUP_STEP:
-            self._fail(f"{argument.title} = {value!r:.60}", f"a length in bytes, a multiple of {_THREADGROUP_STEP}")
-        if length < argument.required_bytes:
-            self._fail(f"{argument.title} = {length}", f"one {argument.type_name} has {argument.required_bytes} bytes")
-        return length
-
-    def _check_memory(self, lengths: Sequence[tuple[int, int]]) -> None:
-        static = self.reflection.static_threadgroup_bytes
-        bound = sum(length for _, length in lengths)
-        if static + bound > _MAX_THREADGROUP_BYTES:
-            self._fail(
-                f"{static} bytes of its own threadgroup memory and {bound} of arguments",
-                f"at most {_MAX_THREADGROUP_BYTES} in all are possible",
-            )
+            self._fail(f"{argument.title} = {value!r:.60}", "a length in bytes is needed")
 
 
 def _integer(value: object) -> int:
-    """A whole number of Python or NumPy. Raises TypeError."""
+    """A whole number of Python or NumPy that C++ can be told. Raises TypeError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError
-    return int(value.__index__())
+    number = int(value.__index__())
+    if number not in _NUMBERS:
+        raise TypeError
+    return number
 
 
 def _is_called(argument: Argument, key: object) -> bool:

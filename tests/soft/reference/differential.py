@@ -19,6 +19,7 @@ from isometal.soft.lower import lower_kernel
 from reference.case import Case
 from reference.generator import generate
 from reference.launch import launch
+from reference.loaded import soft_kernel
 
 #: Buffer of each case that holds float32; the others hold integers.
 FLOATS = 1
@@ -47,17 +48,24 @@ class Compiled:
         self.case = case
         self.lowered = lower_kernel(case.air, case.kernel, case.constants, observed=observed)
         self.native = native.load(native.build(self.lowered.ir))
-        names = [site.text for site in self.lowered.sites]
-        self.kernel = _core.SoftKernel(self.native.address, case.kernel, names, self.native)
+        self.kernel = soft_kernel(self.native, self.lowered, case.kernel)
 
     def run(self, mode: str = "fast", seed: int = 0, threads: int = 1) -> dict[int, bytearray]:
         """The buffers as the device leaves them."""
         case = self.case
         buffers = case.fresh_buffers()
-        bindings = [(index, data, index not in case.read_only, 1) for index, data in buffers.items()]
-        lengths = list(case.threadgroup_lengths.items())
+        # Metal lends threadgroup memory by 16 bytes.
+        lengths = [(index, -(-length // 16) * 16) for index, length in case.threadgroup_lengths.items()]
         _core.soft_dispatch(
-            self.kernel, bindings, lengths, case.grid.threads, case.grid.threadgroup, True, mode, seed, threads
+            self.kernel,
+            list(buffers.items()),
+            lengths,
+            case.grid.threads,
+            case.grid.threadgroup,
+            True,
+            mode,
+            seed,
+            threads,
         )
         return buffers
 

@@ -11,6 +11,7 @@ from isometal import _core
 from isometal.soft import native
 from isometal.soft.lower import Lowered, lower_kernel
 from reference.launch import Grid
+from reference.loaded import soft_kernel
 from reference.writer import RENDEZVOUS, KernelWriter
 
 #: Parameters of most kernels here: results, the thread, its lane.
@@ -64,9 +65,7 @@ class Kernel:
     def __init__(self, text: str, constants: Mapping[int, Any] | None = None) -> None:
         self.lowered: Lowered = lower_kernel(text, "k", constants or {})
         self.native = native.load(native.build(self.lowered.ir))
-        self.kernel = _core.SoftKernel(
-            self.native.address, "k", [site.text for site in self.lowered.sites], self.native
-        )
+        self.kernel = soft_kernel(self.native, self.lowered, "k")
 
     def run(
         self,
@@ -77,7 +76,7 @@ class Kernel:
         mode: str = "fast",
         seed: int = 0,
     ) -> None:
-        bindings = [(index, data, True, 1) for index, data in buffers.items()]
+        bindings = list(buffers.items())
         lent = list((lengths or {}).items())
         _core.soft_dispatch(self.kernel, bindings, lent, grid.threads, grid.threadgroup, True, mode, seed, 1)
 
