@@ -27,10 +27,17 @@ nanobind_add_module(
   "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
 target_link_libraries(_core PRIVATE isometal_core)
 if(TARGET isometal_soft)
-  target_sources(_core PRIVATE csrc/metal_session.cpp csrc/soft/bindings.cpp csrc/soft/reflection_binding.cpp
-                               csrc/soft/service_binding.cpp csrc/soft/session_binding.cpp)
+  target_sources(
+    _core
+    PRIVATE csrc/metal_bindings/elementwise.cpp
+            csrc/metal_bindings/metal.cpp
+            csrc/metal_session.cpp
+            csrc/soft/bindings.cpp
+            csrc/soft/reflection_binding.cpp
+            csrc/soft/service_binding.cpp
+            csrc/soft/session_binding.cpp)
   target_compile_definitions(_core PRIVATE ISOMETAL_SOFT=1)
-  target_link_libraries(_core PRIVATE isometal_soft)
+  target_link_libraries(_core PRIVATE isometal_dispatcher)
 endif()
 isometal_compiler_options(_core)
 

@@ -40,8 +40,12 @@ class Array {
   bool is_contiguous() const { return isometal::is_contiguous(layout_); }
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
 
-  /// The element at index (0, 0, ...).
-  const std::byte* data() const { return buffer_->data() + layout_.offset * itemsize(dtype_); }
+  /// The element at index (0, 0, ...), for the host to read: waits for a device that still writes it. Throws
+  /// BackendError where that failed.
+  const std::byte* data() const {
+    buffer_->wait();
+    return buffer_->data() + layout_.offset * itemsize(dtype_);
+  }
   /// Throws ShapeError if the memory is read-only.
   std::byte* mutable_data() const;
 

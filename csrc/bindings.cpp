@@ -10,6 +10,7 @@
 #include "error.h"
 #include "exchange.h"
 #if ISOMETAL_SOFT
+#include "metal_bindings/metal.h"
 #include "soft/bindings.h"
 #endif
 
@@ -47,6 +48,12 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   }
   try {
     return isometal::get_buffer(array_of<T>(self), std::is_same_v<T, ArrayBits>, self, view, flags);
+  } catch (nb::python_error& interrupted) {
+    interrupted.restore();
+    return -1;
+  } catch (const isometal::BackendError& error) {
+    PyErr_SetString(PyExc_BufferError, error.what());
+    return -1;
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return -1;
@@ -224,6 +231,9 @@ void bind_array(nb::module_& m) {
           nb::sig("def slice(self, slices: collections.abc.Sequence[builtins.slice]) -> Array"),
           "View of part of the array: one slice per axis, by Python's rules.")
       .def("contiguous", &contiguous, "This array if it is contiguous, else a copy that is.")
+      .def(
+          "wait", [](const Array& array) { isometal::wait_for(array); },
+          "Returns when a device has written the elements. Raises BackendError where it failed.")
       .def("view_bits", &view_bits, nb::sig("def view_bits(self) -> memoryview"),
            "The same memory as unsigned integers of the element's width, for dtypes that a consumer lacks.")
       .def("__dlpack__", &dlpack, nb::kw_only(), "stream"_a = nb::none(), "max_version"_a = nb::none(),
@@ -271,5 +281,6 @@ NB_MODULE(_core, m) {
   bind_array(m);
 #if ISOMETAL_SOFT
   isometal::soft::bind(m);
+  isometal::bind_metal(m);
 #endif
 }

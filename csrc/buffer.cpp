@@ -40,6 +40,15 @@ std::shared_ptr<Buffer> Buffer::allocate(std::int64_t nbytes) {
       new Buffer(static_cast<std::byte*>(data), nbytes, capacity, false, false, std::move(owner)));
 }
 
+std::shared_ptr<Buffer> Buffer::on_device(void* data, std::int64_t nbytes, std::int64_t capacity,
+                                          std::shared_ptr<DeviceMemory> device) {
+  DeviceMemory* const memory = device.get();
+  auto buffer = std::shared_ptr<Buffer>(
+      new Buffer(static_cast<std::byte*>(data), nbytes, capacity, false, false, std::move(device)));
+  buffer->device_ = memory;
+  return buffer;
+}
+
 std::shared_ptr<Buffer> Buffer::borrow(void* data, std::int64_t nbytes, bool readonly,
                                        std::shared_ptr<void> owner) {
   if (nbytes < 0)

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "device_memory.h"
+
 namespace isometal {
 
 /// Page size of Apple silicon. Memory that starts on a page and fills whole pages can become an MTLBuffer
@@ -21,6 +23,10 @@ class Buffer {
   static std::shared_ptr<Buffer> borrow(void* data, std::int64_t nbytes, bool readonly,
                                         std::shared_ptr<void> owner);
 
+  /// Memory of a device, which `device` keeps.
+  static std::shared_ptr<Buffer> on_device(void* data, std::int64_t nbytes, std::int64_t capacity,
+                                           std::shared_ptr<DeviceMemory> device);
+
   /// The bytes that views may address; `capacity` is what lies behind them in whole pages, or the same if
   /// borrowed.
   std::int64_t nbytes() const { return nbytes_; }
@@ -28,7 +34,15 @@ class Buffer {
   bool readonly() const { return readonly_; }
   bool borrowed() const { return borrowed_; }
 
-  /// The first byte. A caller that writes checks `readonly` first.
+  /// Null for memory that only the host uses.
+  DeviceMemory* device() const { return device_; }
+
+  /// Returns when the elements may be read. Throws BackendError where a device failed to write them.
+  void wait() const {
+    if (device_ != nullptr) device_->wait();
+  }
+
+  /// The first byte. A caller that writes checks `readonly` first, and one that reads calls `wait`.
   std::byte* data() const { return data_; }
 
  private:
@@ -41,6 +55,7 @@ class Buffer {
   bool readonly_;
   bool borrowed_;
   std::shared_ptr<void> owner_;
+  DeviceMemory* device_ = nullptr;  ///< the owner, where it is one
 };
 
 }  // namespace isometal

@@ -20,6 +20,11 @@ struct DTypeError : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// A device or its code failed; the text is complete. Python sees isometal.BackendError, a RuntimeError.
+struct BackendError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The allocator has no such block. Python sees MemoryError, as for any std::bad_alloc.
 class AllocationError : public std::bad_alloc {
  public:

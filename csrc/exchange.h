@@ -16,6 +16,9 @@ namespace isometal {
 /// not on the CPU.
 Foreign import_foreign(nanobind::handle object, CopyMode mode);
 
+/// Returns when the elements may be read; others run Python meanwhile. Throws BackendError.
+void wait_for(const Array& array);
+
 /// What `__dlpack__` returns.
 struct DlpackRequest {
   bool versioned = false;

@@ -129,7 +129,14 @@ const char* refusal(const Array& array, const char* format, int flags) {
 
 }  // namespace
 
+void wait_for(const Array& array) {
+  if (array.buffer()->device() == nullptr) return;
+  nb::gil_scoped_release release;
+  array.buffer()->wait();
+}
+
 nb::object export_dlpack(const Array& array, const DlpackRequest& request) {
+  wait_for(array);
   const bool copy = request.copy == CopyMode::kAlways;
   Array exported = copy ? array.copy() : array;
   if (request.versioned) {
@@ -154,6 +161,7 @@ int get_buffer(const Array& array, bool as_bits, PyObject* exporter, Py_buffer* 
     PyErr_SetString(PyExc_BufferError, reason);
     return -1;
   }
+  wait_for(array);
   const std::size_t rank = array.ndim();
   // Shape, then strides; one more element keeps the block non-empty for 0-d arrays.
   auto dims = std::make_unique<Py_ssize_t[]>(2 * rank + 1);

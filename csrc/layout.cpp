@@ -141,6 +141,25 @@ std::vector<Run> merged_runs(const Dims& shape, const Dims& strides) {
   return runs;
 }
 
+Dims broadcast_shapes(const Dims& a, const Dims& b) {
+  const Dims& longer = a.size() >= b.size() ? a : b;
+  const Dims& shorter = a.size() >= b.size() ? b : a;
+  Dims shape = longer;
+  const std::size_t lead = longer.size() - shorter.size();
+  for (std::size_t axis = 0; axis < shorter.size(); ++axis) {
+    std::int64_t& dim = shape[lead + axis];
+    const std::int64_t other = shorter[axis];
+    if (dim == other || other == 1) continue;
+    if (dim != 1) {
+      throw ShapeError(
+          array_message("shapes ", to_string(a), " and ", to_string(b),
+                        " do not broadcast; aligned from the last axis, sizes must be equal or 1."));
+    }
+    dim = other;
+  }
+  return shape;
+}
+
 Layout transpose(const Layout& layout, const Dims& axes) {
   const std::size_t rank = layout.shape.size();
   if (axes.size() != rank) {

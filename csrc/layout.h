@@ -66,6 +66,9 @@ void validate(const Layout& layout, std::int64_t capacity);
 /// empty views.
 std::vector<Run> merged_runs(const Dims& shape, const Dims& strides);
 
+/// The shape that both broadcast to, by NumPy's rules. Throws ShapeError where there is none.
+Dims broadcast_shapes(const Dims& a, const Dims& b);
+
 /// The views below never touch memory; each throws ShapeError on bad arguments. Negative axes count from the
 /// end.
 Layout transpose(const Layout& layout, const Dims& axes);

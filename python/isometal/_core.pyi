@@ -2,7 +2,7 @@
 Native core of isometal: array storage, the software Metal device, and facts about the build.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from typing_extensions import CapsuleType
@@ -69,6 +69,11 @@ class Array:
 
     def contiguous(self) -> Array:
         """This array if it is contiguous, else a copy that is."""
+
+    def wait(self) -> None:
+        """
+        Returns when a device has written the elements. Raises BackendError where it failed.
+        """
 
     def view_bits(self) -> memoryview:
         """
@@ -192,3 +197,57 @@ class MetalSession:
         """
         Waits for the command buffer: ('completed' or 'error', MTLCommandBufferError, its text, seconds on the device).
         """
+
+class Metal:
+    """
+    The Metal device of this process, and the ops on it. Arrays that it returns lie in memory of the device; ops return before they are computed.
+    """
+
+    def __init__(self, source: Callable[[str], str]) -> None:
+        """
+        source(family) is the Metal source of a kernel family. Raises BackendError where there is no device.
+        """
+
+    def info(self) -> dict[str, Any]:
+        """kind (apple-gpu or software), name, family, memory_bytes."""
+
+    def stats(self) -> dict[str, int]:
+        """
+        Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command buffers.
+        """
+
+    def adopt(self, array: Array, in_place: bool = False) -> Array | None:
+        """
+        The array on this device: itself, its memory in place, or a copy. None where in_place is impossible.
+        """
+
+    def empty(self, shape: int | Sequence[int], dtype: str) -> Array:
+        """Uninitialised and contiguous."""
+
+    def holds(self, array: Array) -> bool:
+        """True for an array in memory of this device."""
+
+    def flush(self) -> None:
+        """Commit what is encoded; does not wait."""
+
+    def synchronize(self) -> None:
+        """Wait for everything. Raises BackendError where it failed."""
+
+    def poison(self, bytes: int) -> None:
+        """
+        Fill the memory that the next results of so many bytes may take with 0xFF.
+        """
+
+    def shut_down(self) -> None:
+        """Wait, and refuse all further work."""
+
+    def set_cache_limit(self, bytes: int) -> None:
+        """How many bytes of dead arrays to keep for reuse."""
+
+    def add(self, a: Array, b: Array) -> Array: ...
+
+    def subtract(self, a: Array, b: Array) -> Array: ...
+
+    def multiply(self, a: Array, b: Array) -> Array: ...
+
+    def divide(self, a: Array, b: Array) -> Array: ...

@@ -1,6 +1,120 @@
-"""The `metal` backend: our own Metal kernels. Not part of this version yet, and says so."""
+"""The `metal` backend: our own Metal kernels, on Apple's GPU or on the software Metal device.
+
+Its data are `_core.Array` in memory of the device. Ops return before they are computed; what reads an array waits.
+"""
 
 from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from isometal import _core, dtypes, kernels
+from isometal.backends.base import NDArray, Shape, host_os
+from isometal.dtypes import DType
+from isometal.errors import BackendError
+
+#: Names the device: `apple-gpu` or `software`. Without it, the one that this build has.
+DEVICE_VARIABLE = "ISOMETAL_DEVICE"
+DEVICES = ("apple-gpu", "software")
+
+_BFLOAT16_BITS = np.dtype(np.uint16)
+
+
+class MetalBackend:
+    """The 20 ops on `_core.Array`."""
+
+    name = "metal"
+    native: type = _core.Array
+
+    def __init__(self) -> None:
+        self._metal = _open_device()
+        info = self._metal.info()
+        self._device = {key: str(info[key]) for key in ("kind", "name", "family")} | {"os": host_os()}
+        atexit.register(self._metal.shut_down)
+
+    # -- the way in and out ---------------------------------------------------------------------------------------
+    def device(self) -> Mapping[str, str]:
+        return self._device
+
+    def from_numpy(self, array: NDArray, *, copy: bool = False) -> _core.Array:
+        """Always a copy: work is asynchronous, and what is written to the array afterwards must not reach it."""
+        held = _core.from_bits(array.view(_BFLOAT16_BITS), "bfloat16") if array.dtype == dtypes.bfloat16 else None
+        data = self._metal.adopt(_core.asarray(array) if held is None else held)
+        assert data is not None
+        return data
+
+    def from_native(self, obj: object) -> _core.Array | None:
+        return obj if isinstance(obj, _core.Array) and self._metal.holds(obj) else None
+
+    def to_numpy(self, data: _core.Array) -> NDArray:
+        """A view of the device's memory, which it keeps alive."""
+        return np.asarray(data)
+
+    def shape(self, data: _core.Array) -> Shape:
+        return data.shape
+
+    def dtype(self, data: _core.Array) -> DType:
+        return dtypes.BY_NAME[data.dtype]
+
+    def astype(self, data: _core.Array, dtype: DType) -> _core.Array:
+        return self._metal.astype(data, dtypes.NAME_OF[dtype])
+
+    def getitem(self, data: _core.Array, index: tuple[int | slice | None, ...]) -> _core.Array:
+        """A view."""
+        slices = [slice(part, part + 1) if isinstance(part, int) else part for part in index if part is not None]
+        view = data.slice(slices)
+        lengths = iter(view.shape)
+        shape = []
+        for part in index:
+            if part is None:
+                shape.append(1)
+            elif isinstance(part, int):
+                next(lengths)
+            else:
+                shape.append(next(lengths))
+        return view.reshape(shape)
+
+    def eval(self, *data: _core.Array) -> None:
+        for array in data:
+            array.wait()
+
+    def poison(self, nbytes: int) -> None:
+        """Fill the memory that the next outputs of that size take."""
+        self._metal.poison(nbytes)
+
+    # -- elementwise ----------------------------------------------------------------------------------------------
+    def add(self, x: _core.Array, y: _core.Array) -> _core.Array:
+        return self._metal.add(x, y)
+
+    def subtract(self, x: _core.Array, y: _core.Array) -> _core.Array:
+        return self._metal.subtract(x, y)
+
+    def multiply(self, x: _core.Array, y: _core.Array) -> _core.Array:
+        return self._metal.multiply(x, y)
+
+    def divide(self, x: _core.Array, y: _core.Array) -> _core.Array:
+        return self._metal.divide(x, y)
+
+
+def _open_device() -> _core.Metal:
+    """The device that the environment names. Raises BackendError where this build or machine has none such."""
+    wanted = os.environ.get(DEVICE_VARIABLE)
+    if wanted is not None and wanted not in DEVICES:
+        raise BackendError(f"[metal] {DEVICE_VARIABLE}={wanted!r} names no device; choose one of {', '.join(DEVICES)}.")
+    if not hasattr(_core, "Metal"):
+        raise BackendError("[metal] this build of isometal has no Metal device; install a wheel for your platform.")
+    if hasattr(_core, "SoftKernel"):
+        # It compiles the kernels of the software device.
+        import isometal.soft  # noqa: F401
+    metal = _core.Metal(kernels.source)
+    kind = metal.info()["kind"]
+    if wanted is not None and wanted != kind:
+        raise BackendError(f"[metal] {DEVICE_VARIABLE}={wanted}, but the device here is {kind}; unset it.")
+    return metal
+
 
 #: Why the backend cannot run; `isometal.selection.unavailable("metal")` returns it.
 REASON = "the Metal backend is not part of this version of isometal yet: it has no kernels to run"

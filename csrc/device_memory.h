@@ -1,0 +1,19 @@
+// csrc/device_memory.h: what host code must know of memory that a device also uses.
+#pragma once
+
+namespace isometal {
+
+class DeviceMemory {
+ public:
+  virtual ~DeviceMemory() = default;
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  /// Returns when all that was asked of the device has been written. Throws BackendError where it failed.
+  virtual void wait() = 0;
+
+ protected:
+  DeviceMemory() = default;
+};
+
+}  // namespace isometal

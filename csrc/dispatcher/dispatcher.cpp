@@ -1,0 +1,407 @@
+// csrc/dispatcher/dispatcher.cpp: memory, encoding, commits and waiting.
+#include "dispatcher/dispatcher.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "dispatcher/pool.h"
+#include "error.h"
+
+namespace isometal {
+namespace {
+
+/// A command buffer is committed after so many dispatches or bytes written (facts/performance.md); the first
+/// after a pause earlier, so that the device starts.
+constexpr std::size_t kDispatches = 40, kFirstDispatches = 4;
+constexpr std::uint64_t kBytes = 40'000'000;
+/// Command buffers that may be under way: work that the device has not begun holds memory.
+constexpr std::uint64_t kInFlight = 8;
+constexpr std::size_t kFailuresKept = 64;
+constexpr std::chrono::milliseconds kPoll{50};
+
+MTL::Size size_of(const launch::Size3& size) {
+  return MTL::Size(size.x, size.y, size.z);
+}
+
+launch::DeviceTraits traits_of(MTL::Device* device) {
+  launch::DeviceTraits traits;
+  traits.dynamic_caching = device->supportsFamily(MTL::GPUFamilyApple9);
+  return traits;
+}
+
+}  // namespace
+
+/// An Array's share in a block. Gives it back when the last Array goes.
+class Dispatcher::Memory final : public DeviceMemory {
+ public:
+  Memory(std::shared_ptr<Dispatcher> dispatcher, std::unique_ptr<Block> block)
+      : dispatcher_(std::move(dispatcher)), block_(std::move(block)) {}
+  ~Memory() override { dispatcher_->release(std::move(block_)); }
+
+  void wait() override { dispatcher_->wait_written(*block_); }
+
+  Block& block() { return *block_; }
+  const Dispatcher* dispatcher() const { return dispatcher_.get(); }
+
+ private:
+  std::shared_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Block> block_;
+};
+
+std::shared_ptr<Dispatcher> Dispatcher::create(Pipelines::Loader loader, Interrupt interrupt) {
+  const Pool pool;
+  auto device = NS::TransferPtr(MTL::CreateSystemDefaultDevice());
+  if (!device) throw BackendError("[metal] this machine has no Metal device.");
+  return std::shared_ptr<Dispatcher>(
+      new Dispatcher(std::move(device), std::move(loader), std::move(interrupt)));
+}
+
+Dispatcher::Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader loader, Interrupt interrupt)
+    : process_(getpid()),
+      device_(std::move(device)),
+      queue_(NS::TransferPtr(device_->newCommandQueue())),
+      fence_(NS::TransferPtr(device_->newFence())),
+      traits_(traits_of(device_.get())),
+      interrupt_(std::move(interrupt)),
+      pipelines_(device_.get(), std::move(loader)),
+      allocator_(device_.get()) {
+  if (!queue_ || !fence_) throw BackendError("[metal] the device made no command queue.");
+}
+
+Dispatcher::~Dispatcher() {
+  if (getpid() != process_) return;
+  try {
+    shut_down();
+  } catch (const BackendError&) {  // nobody is left to hear of it
+  }
+}
+
+DeviceInfo Dispatcher::info() const {
+  const Pool pool;
+  DeviceInfo info;
+#if ISOMETAL_SOFT
+  info.kind = "software";
+#else
+  info.kind = "apple-gpu";
+#endif
+  info.name = device_->name()->utf8String();
+  info.family = device_->architecture()->name()->utf8String();
+  info.memory_bytes = device_->recommendedMaxWorkingSetSize();
+  return info;
+}
+
+void Dispatcher::require_usable() const {
+  if (getpid() != process_) {
+    throw BackendError(
+        "[metal] this process was forked from one that uses Metal, and a device does not survive that; start "
+        "it "
+        "with multiprocessing's method 'spawn'.");
+  }
+  if (closed_) throw BackendError("[metal] the device was shut down with the interpreter.");
+}
+
+// -- memory -------------------------------------------------------------------------------------------------
+
+Array Dispatcher::array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype) {
+  void* const data = block->buffer->contents();
+  const auto capacity = static_cast<std::int64_t>(block->bytes);
+  auto memory = std::make_shared<Memory>(shared_from_this(), std::move(block));
+  return Array(Buffer::on_device(data, nbytes, capacity, std::move(memory)), dtype, std::move(layout));
+}
+
+Array Dispatcher::make(std::unique_lock<std::mutex>&, const Dims& shape, DType dtype, bool host_writes) {
+  Layout layout = contiguous_layout(shape);
+  const std::int64_t nbytes = element_count(shape) * itemsize(dtype);
+  auto block =
+      allocator_.take(static_cast<std::size_t>(std::max<std::int64_t>(nbytes, 1)), host_writes, completed_);
+  return array_on(std::move(block), nbytes, std::move(layout), dtype);
+}
+
+Array Dispatcher::empty(const Dims& shape, DType dtype) {
+  require_usable();
+  const Pool pool;
+  std::unique_lock lock(mutex_);
+  return make(lock, shape, dtype, false);
+}
+
+bool Dispatcher::holds(const Array& array) const {
+  const auto* const memory = dynamic_cast<const Memory*>(array.buffer()->device());
+  return memory != nullptr && memory->dispatcher() == this;
+}
+
+std::optional<Array> Dispatcher::adopt(const Array& array, bool in_place) {
+  require_usable();
+  if (holds(array)) return array;
+  array.buffer()->wait();
+  const Pool pool;
+  const Buffer& buffer = *array.buffer();
+  const auto address = reinterpret_cast<std::uintptr_t>(buffer.data());
+  if (in_place) {
+    const bool whole_pages = buffer.data() != nullptr && address % kPageSize == 0 && buffer.capacity() > 0 &&
+                             static_cast<std::size_t>(buffer.capacity()) % kPageSize == 0;
+    if (!whole_pages) return std::nullopt;
+    std::unique_lock lock(mutex_);
+    auto block = allocator_.wrap(buffer.data(), static_cast<std::size_t>(buffer.capacity()), array.buffer());
+    if (block == nullptr) return std::nullopt;
+    lock.unlock();
+    return array_on(std::move(block), buffer.nbytes(), array.layout(), array.dtype());
+  }
+  std::unique_lock lock(mutex_);
+  Array copy = make(lock, array.shape(), array.dtype(), true);
+  lock.unlock();
+  const Array source = array.contiguous();
+  if (source.nbytes() > 0)
+    std::memcpy(copy.mutable_data(), source.data(), static_cast<std::size_t>(source.nbytes()));
+  return copy;
+}
+
+void Dispatcher::release(std::unique_ptr<Block> block) noexcept {
+  if (getpid() != process_) {
+    // The device is the parent's. Freeing what it gave us is not safe here, and the process is short-lived.
+    static_cast<void>(block.release());
+    return;
+  }
+  const Pool pool;
+  std::unique_ptr<Block> dead;  // goes after the lock
+  const std::lock_guard lock(mutex_);
+  if (block->owner && block->last_use > completed_) {
+    graveyard_.push_back(std::move(block));
+  } else {
+    dead = allocator_.give(std::move(block), completed_);
+  }
+}
+
+// -- encoding -----------------------------------------------------------------------------------------------
+
+void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Array*> operands) {
+  if (plan.dispatches.empty()) return;
+  require_usable();
+  const Pool pool;
+  // Outside of the lock: what compiles may run Python, which may free an Array, which takes the lock.
+  std::vector<const Pipeline*> pipelines;
+  pipelines.reserve(plan.dispatches.size());
+  for (const launch::Dispatch& dispatch : plan.dispatches)
+    pipelines.push_back(&pipelines_.get(dispatch.kernel));
+
+  std::vector<Array> temporaries;
+  std::unique_lock lock(mutex_);
+  begin(lock);
+  std::vector<std::pair<Block*, std::int64_t>> blocks;
+  blocks.reserve(operands.size() + plan.temporaries.size());
+  const auto add = [&](const Array* array) {
+    if (array == nullptr) {
+      blocks.emplace_back(nullptr, 0);
+      return;
+    }
+    auto* const memory = static_cast<Memory*>(array->buffer()->device());
+    if (memory == nullptr) throw BackendError("[metal] an operand lies in host memory; adopt it first.");
+    blocks.emplace_back(&memory->block(), array->offset() * itemsize(array->dtype()));
+  };
+  for (const Array* array : operands) add(array);
+  temporaries.reserve(plan.temporaries.size());
+  for (const std::int64_t bytes : plan.temporaries) {
+    temporaries.push_back(make(lock, {bytes}, DType::kBool, false));
+    add(&temporaries.back());
+  }
+  for (std::size_t i = 0; i < pipelines.size(); ++i) encode_one(plan.dispatches[i], *pipelines[i], blocks);
+  const bool idle = completed_ == committed_;
+  if (open_.kernels.size() >= (idle ? kFirstDispatches : kDispatches) || open_bytes_ >= kBytes) commit();
+  // Before the temporaries, which take it when they go.
+  lock.unlock();
+}
+
+void Dispatcher::begin(std::unique_lock<std::mutex>& lock) {
+  if (encoder_ != nullptr) return;
+  while (committed_ - completed_ >= kInFlight) wait_for(lock, committed_ - kInFlight + 1);
+  if (encoder_ != nullptr) return;  // another thread began while we waited
+  MTL::CommandBuffer* const commands = queue_->commandBufferWithUnretainedReferences();
+  if (commands == nullptr) throw BackendError("[metal] the queue gave no command buffer.");
+  commands_ = NS::RetainPtr(commands);
+  encoder_ = commands->computeCommandEncoder(MTL::DispatchTypeConcurrent);
+  encoder_->retain();
+  if (fenced_) encoder_->waitForFence(fence_.get());
+  bound_ = nullptr;
+  ++epoch_;
+}
+
+void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline,
+                            const std::vector<std::pair<Block*, std::int64_t>>& operands) {
+  bool hazard = false;
+  for (const launch::Binding& binding : dispatch) {
+    const Block& block = *operands[binding.operand].first;
+    hazard |= block.write_epoch == epoch_ || (binding.writes && block.read_epoch == epoch_);
+  }
+  if (hazard) {
+    encoder_->memoryBarrier(MTL::BarrierScopeBuffers);
+    ++epoch_;
+    ++stats_.barriers;
+  }
+  if (bound_ != pipeline.state.get()) {
+    bound_ = pipeline.state.get();
+    encoder_->setComputePipelineState(bound_);
+  }
+  for (const launch::Binding& binding : dispatch) {
+    const auto& [block, offset] = operands[binding.operand];
+    encoder_->setBuffer(block->buffer.get(), static_cast<NS::UInteger>(offset + binding.offset),
+                        binding.index);
+    block->last_use = committed_ + 1;
+    if (binding.writes) {
+      block->last_write = committed_ + 1;
+      block->write_epoch = epoch_;
+      open_bytes_ += block->bytes;
+    } else {
+      block->read_epoch = epoch_;
+    }
+  }
+  if (dispatch.params_size() > 0)
+    encoder_->setBytes(dispatch.params_data(), dispatch.params_size(), dispatch.params_index());
+  if (dispatch.threadgroup_bytes > 0) encoder_->setThreadgroupMemoryLength(dispatch.threadgroup_bytes, 0);
+  if (dispatch.grid_is_threads) {
+    encoder_->dispatchThreads(size_of(dispatch.grid), size_of(dispatch.group));
+  } else {
+    encoder_->dispatchThreadgroups(size_of(dispatch.grid), size_of(dispatch.group));
+  }
+  open_.kernels.push_back(&pipeline);
+  ++stats_.dispatches;
+}
+
+void Dispatcher::commit() {
+  if (encoder_ == nullptr) return;
+  encoder_->updateFence(fence_.get());
+  fenced_ = true;
+  encoder_->endEncoding();
+  encoder_->release();
+  encoder_ = nullptr;
+  const std::uint64_t serial = ++committed_;
+  // The handler may outlive every Array, and with them everything that holds this object.
+  commands_->addCompletedHandler(
+      [self = shared_from_this(), serial, flight = std::exchange(open_, {})](MTL::CommandBuffer* commands) {
+        self->completed(serial, flight, commands);
+      });
+  open_bytes_ = 0;
+  ++stats_.command_buffers;
+  commands_->commit();
+  commands_.reset();
+}
+
+void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::CommandBuffer* commands) {
+  const Pool pool;
+  std::string failure;
+  if (commands->status() != MTL::CommandBufferStatusCompleted) {
+    failure =
+        "[metal] the device failed: " + error_text(commands->error()) + "; kernels of the command buffer:";
+    std::vector<std::string> names;
+    for (const Pipeline* pipeline : flight.kernels) {
+      if (std::find(names.begin(), names.end(), pipeline->name) == names.end())
+        names.push_back(pipeline->name);
+    }
+    for (const std::string& name : names) failure += " " + name;
+    failure += ".";
+  }
+  std::vector<std::unique_ptr<Block>> dead;  // goes after the lock
+  {
+    const std::lock_guard lock(mutex_);
+    completed_ = std::max(completed_, serial);
+    if (!failure.empty()) {
+      failures_[serial] = failure;
+      if (failures_.size() > kFailuresKept) failures_.erase(failures_.begin());
+      unreported_ = true;
+    }
+    const auto idle = std::partition(graveyard_.begin(), graveyard_.end(),
+                                     [&](const auto& block) { return block->last_use > completed_; });
+    std::move(idle, graveyard_.end(), std::back_inserter(dead));
+    graveyard_.erase(idle, graveyard_.end());
+    for (auto& block : dead) block = allocator_.give(std::move(block), completed_);
+  }
+  progress_.notify_all();
+}
+
+// -- waiting ------------------------------------------------------------------------------------------------
+
+void Dispatcher::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial) {
+  if (serial > committed_) commit();
+  while (completed_ < serial) {
+    if (progress_.wait_for(lock, kPoll) == std::cv_status::timeout && interrupt_) {
+      lock.unlock();
+      interrupt_();
+      lock.lock();
+    }
+  }
+}
+
+void Dispatcher::throw_failure(std::uint64_t written) {
+  const auto own = failures_.find(written);
+  if (own != failures_.end()) {
+    unreported_ = false;
+    throw BackendError(own->second);
+  }
+  if (!unreported_) return;
+  unreported_ = false;
+  throw BackendError(failures_.rbegin()->second);
+}
+
+void Dispatcher::wait_written(const Block& block) {
+  if (getpid() != process_) require_usable();
+  const Pool pool;
+  std::unique_lock lock(mutex_);
+  wait_for(lock, block.last_write);
+  throw_failure(block.last_write);
+}
+
+void Dispatcher::flush() {
+  require_usable();
+  const Pool pool;
+  const std::lock_guard lock(mutex_);
+  commit();
+}
+
+void Dispatcher::synchronize() {
+  require_usable();
+  const Pool pool;
+  std::unique_lock lock(mutex_);
+  commit();
+  wait_for(lock, committed_);
+  throw_failure(0);
+}
+
+void Dispatcher::poison(std::size_t bytes) {
+  synchronize();
+  const Pool pool;
+  const std::lock_guard lock(mutex_);
+  allocator_.poison(bytes, completed_);
+}
+
+void Dispatcher::shut_down() {
+  const Pool pool;
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  commit();
+  progress_.wait(lock, [&] { return completed_ == committed_; });
+  lock.unlock();
+  // What the software device compiled belongs to the interpreter.
+  pipelines_.clear();
+}
+
+// -- figures ------------------------------------------------------------------------------------------------
+
+MemoryStats Dispatcher::memory_stats() {
+  const std::lock_guard lock(mutex_);
+  return allocator_.stats();
+}
+
+DispatchStats Dispatcher::dispatch_stats() {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Dispatcher::set_cache_limit(std::size_t bytes) {
+  const Pool pool;
+  const std::lock_guard lock(mutex_);
+  allocator_.set_limit(bytes, completed_);
+}
+
+}  // namespace isometal

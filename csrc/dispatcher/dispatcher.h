@@ -1,0 +1,131 @@
+// csrc/dispatcher/dispatcher.h: launch plans to command buffers. The only code that encodes; it uses NS:: and
+// MTL:: alone, so that it is the same on Apple's GPU and on the software device.
+//
+// Work is asynchronous. Plans go into one open command buffer with one concurrent encoder, in which a barrier
+// stands only where a dispatch reads or writes what the ones since the last barrier wrote or read. Buffers
+// are untracked by Metal: within an encoder the barriers order them, between encoders a fence does.
+#pragma once
+
+#include <Metal/Metal.hpp>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "array.h"
+#include "dispatcher/allocator.h"
+#include "dispatcher/pipelines.h"
+#include "launch/plan.h"
+
+namespace isometal {
+
+struct DeviceInfo {
+  std::string kind;  ///< "apple-gpu" or "software"
+  std::string name;
+  std::string family;
+  std::uint64_t memory_bytes = 0;  ///< recommended working set
+};
+
+struct DispatchStats {
+  std::uint64_t dispatches = 0;
+  std::uint64_t barriers = 0;
+  std::uint64_t command_buffers = 0;
+};
+
+/// One device and its queue. Safe for concurrent use; a Python caller releases the GIL first, because making
+/// a pipeline may need it in another thread.
+class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
+ public:
+  /// Asked every 50 ms while a call waits: throws to give up waiting. The work goes on.
+  using Interrupt = std::function<void()>;
+
+  /// Throws BackendError where there is no device.
+  static std::shared_ptr<Dispatcher> create(Pipelines::Loader loader, Interrupt interrupt);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  DeviceInfo info() const;
+  const launch::DeviceTraits& traits() const { return traits_; }
+
+  /// Uninitialised and contiguous, for the device to write.
+  Array empty(const Dims& shape, DType dtype);
+  /// On this device: `array` itself where it is; else its memory in place, where `in_place` and where it has
+  /// whole pages; else a copy. nullopt where `in_place` is asked for and impossible.
+  std::optional<Array> adopt(const Array& array, bool in_place);
+  bool holds(const Array& array) const;
+
+  /// Encodes a plan. `operands` are the arrays in the order of the planner's header; temporaries are added.
+  void encode(const launch::Plan& plan, std::initializer_list<const Array*> operands);
+
+  /// Commits what is encoded. Does not wait.
+  void flush();
+  /// Waits for all that was encoded. Throws BackendError where something failed since the last time.
+  void synchronize();
+  /// Nothing can be encoded afterwards; waits first. For the end of the interpreter.
+  void shut_down();
+
+  /// Fills the memory that the next results of so many bytes may take with 0xFF, NaN in every float, so that
+  /// an op which leaves elements unwritten cannot pass by finding an earlier run's answer. Waits first.
+  void poison(std::size_t bytes);
+
+  MemoryStats memory_stats();
+  DispatchStats dispatch_stats();
+  std::size_t pipeline_count() const { return pipelines_.count(); }
+  void set_cache_limit(std::size_t bytes);
+
+ private:
+  class Memory;
+  struct Flight {
+    std::vector<const Pipeline*> kernels;
+  };
+
+  Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader loader, Interrupt interrupt);
+
+  void require_usable() const;
+  Array make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes);
+  Array array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype);
+  void begin(std::unique_lock<std::mutex>& lock);
+  void encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline,
+                  const std::vector<std::pair<Block*, std::int64_t>>& operands);
+  void commit();
+  void completed(std::uint64_t serial, const Flight& flight, MTL::CommandBuffer* commands);
+  void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial);
+  void throw_failure(std::uint64_t written);
+  void wait_written(const Block& block);
+  void release(std::unique_ptr<Block> block) noexcept;
+
+  const int process_;
+  NS::SharedPtr<MTL::Device> device_;
+  NS::SharedPtr<MTL::CommandQueue> queue_;
+  NS::SharedPtr<MTL::Fence> fence_;
+  launch::DeviceTraits traits_;
+  Interrupt interrupt_;
+  Pipelines pipelines_;
+
+  std::mutex mutex_;  ///< guards what follows
+  std::condition_variable progress_;
+  Allocator allocator_;
+  bool closed_ = false;
+  NS::SharedPtr<MTL::CommandBuffer> commands_;  ///< the open one, or null
+  MTL::ComputeCommandEncoder* encoder_ = nullptr;
+  MTL::ComputePipelineState* bound_ = nullptr;
+  Flight open_;
+  std::uint64_t open_bytes_ = 0;
+  std::uint64_t committed_ = 0;  ///< serial of the last committed command buffer; the open one's is one more
+  std::uint64_t completed_ = 0;
+  std::uint64_t epoch_ = 1;
+  bool fenced_ = false;                            ///< an encoder has updated the fence
+  std::map<std::uint64_t, std::string> failures_;  ///< texts by serial, the latest few
+  bool unreported_ = false;                        ///< a failure that no call has thrown yet
+  std::vector<std::unique_ptr<Block>> graveyard_;  ///< memory of the host that the device still uses
+  DispatchStats stats_;
+};
+
+}  // namespace isometal

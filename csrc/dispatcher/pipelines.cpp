@@ -1,0 +1,93 @@
+// csrc/dispatcher/pipelines.cpp: from source to pipelines, through metal-cpp.
+#include "dispatcher/pipelines.h"
+
+#include <utility>
+
+#include "dispatcher/pool.h"
+#include "error.h"
+
+namespace isometal {
+namespace {
+
+NS::String* text_object(const std::string& text) {
+  return NS::String::string(text.c_str(), NS::UTF8StringEncoding);
+}
+
+[[noreturn]] void refuse(std::string_view what, std::string_view name, const NS::Error* error) {
+  throw BackendError("[metal] " + std::string(what) + " " + std::string(name) +
+                     " cannot be made: " + error_text(error));
+}
+
+MTL::DataType type_of(launch::Constant::Type type) {
+  switch (type) {
+    case launch::Constant::Type::kBool:
+      return MTL::DataTypeBool;
+    case launch::Constant::Type::kInt:
+      return MTL::DataTypeInt;
+    case launch::Constant::Type::kUInt:
+      return MTL::DataTypeUInt;
+  }
+  return MTL::DataTypeNone;
+}
+
+}  // namespace
+
+Pipelines::Pipelines(MTL::Device* device, Loader loader) : device_(device), loader_(std::move(loader)) {}
+
+const Pipeline& Pipelines::get(const launch::Kernel& kernel) {
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = pipelines_.find(kernel);
+    if (found != pipelines_.end()) return found->second;
+  }
+  const Pool pool;
+  const std::lock_guard making(making_);
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = pipelines_.find(kernel);
+    if (found != pipelines_.end()) return found->second;
+  }
+  const auto values = NS::TransferPtr(MTL::FunctionConstantValues::alloc()->init());
+  for (const launch::Constant& constant : kernel) {
+    values->setConstantValue(&constant.bits, type_of(constant.type), constant.index);
+  }
+  NS::Error* error = nullptr;
+  const std::string name(kernel.name());
+  const auto function =
+      NS::TransferPtr(library(kernel.family())->newFunction(text_object(name), values.get(), &error));
+  if (!function) refuse("kernel", name, error);
+  MTL::ComputePipelineState* const state = device_->newComputePipelineState(function.get(), &error);
+  if (state == nullptr) refuse("pipeline", name, error);
+  const std::unique_lock lock(mutex_);
+  return pipelines_.emplace(kernel, Pipeline{NS::TransferPtr(state), name}).first->second;
+}
+
+std::size_t Pipelines::count() const {
+  const std::shared_lock lock(mutex_);
+  return pipelines_.size();
+}
+
+void Pipelines::clear() {
+  const Pool pool;
+  const std::lock_guard making(making_);
+  const std::unique_lock lock(mutex_);
+  pipelines_.clear();
+  libraries_ = {};
+}
+
+MTL::Library* Pipelines::library(launch::Family family) {
+  auto& held = libraries_[static_cast<std::size_t>(family)];
+  if (held) return held.get();
+  const auto options = NS::TransferPtr(MTL::CompileOptions::alloc()->init());
+  // Bit for bit what the kernels say; they name fast functions where those are enough.
+  options->setFastMathEnabled(false);
+  options->setLanguageVersion(MTL::LanguageVersion3_1);
+  NS::Error* error = nullptr;
+  MTL::Library* const made =
+      device_->newLibrary(text_object(loader_(launch::name(family))), options.get(), &error);
+  if (made == nullptr) refuse("library", launch::name(family), error);
+  held = NS::TransferPtr(made);
+  return made;
+}
+
+}  // namespace isometal

@@ -1,0 +1,47 @@
+// csrc/dispatcher/pipelines.h: libraries of the kernel families, and the pipelines made of them.
+#pragma once
+
+#include <Metal/Metal.hpp>
+#include <array>
+#include <functional>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "launch/plan.h"
+
+namespace isometal {
+
+struct Pipeline {
+  NS::SharedPtr<MTL::ComputePipelineState> state;
+  std::string name;  ///< of the kernel
+};
+
+/// Safe for concurrent use. Made once, then looked up by value: no string is built for a known kernel.
+class Pipelines {
+ public:
+  /// The Metal source of a family, for example "binary".
+  using Loader = std::function<std::string(std::string_view)>;
+
+  Pipelines(MTL::Device* device, Loader loader);
+
+  /// Valid as long as this object. Throws BackendError with the compiler's words.
+  const Pipeline& get(const launch::Kernel& kernel);
+  std::size_t count() const;
+  /// Lets go of all of them. Nothing may be under way.
+  void clear();
+
+ private:
+  MTL::Library* library(launch::Family family);
+
+  MTL::Device* device_;
+  Loader loader_;
+  mutable std::shared_mutex mutex_;  ///< guards pipelines_; never held while something compiles
+  std::unordered_map<launch::Kernel, Pipeline> pipelines_;
+  std::mutex making_;  ///< one at a time is compiled; guards libraries_
+  std::array<NS::SharedPtr<MTL::Library>, launch::kFamilyNames.size()> libraries_;
+};
+
+}  // namespace isometal

@@ -1,0 +1,222 @@
+// csrc/launch/plan.h: what a launch planner decides: which kernels run, with which constants, grids and
+// parameters. Planning is pure arithmetic on shapes and strides: no device, no memory, no Python.
+//
+// A planner is a function of one kernel family (csrc/launch/<family>.{h,cpp}, metal/<family>.metal). It names
+// its operands by number, in the order that its header gives; csrc/ops/ binds memory to the numbers, and the
+// dispatcher encodes the result.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "dtype.h"
+
+namespace isometal::launch {
+
+/// Threads of a simdgroup, on every Apple GPU.
+inline constexpr std::uint32_t kSimdWidth = 32;
+/// Threads of the largest threadgroup. A kernel that needs so many declares
+/// max_total_threads_per_threadgroup.
+inline constexpr std::uint32_t kMaxThreads = 1024;
+/// Bytes of threadgroup memory that every Apple GPU gives to a threadgroup.
+inline constexpr std::uint32_t kThreadgroupMemory = 32768;
+
+/// What planning may know of a device. Nothing here changes a result, only how fast it comes.
+struct DeviceTraits {
+  std::uint32_t cores = 10;      ///< GPU cores, or OS threads of the software device
+  bool dynamic_caching = false;  ///< Apple9 (M3) and later
+  bool operator==(const DeviceTraits&) const = default;
+};
+
+/// One file of metal/, by the name of its file: the library that a kernel is in.
+enum class Family : std::uint8_t {
+  kBinary,
+  kUnary,
+  kCopy,
+  kMask,
+  kReduce,
+  kSoftmax,
+  kNorm,
+  kRope,
+  kGemm,
+  kGemv,
+  kAttention
+};
+
+inline constexpr std::array<std::string_view, 11> kFamilyNames{
+    "binary", "unary", "copy", "mask", "reduce", "softmax", "norm", "rope", "gemm", "gemv", "attention"};
+
+constexpr std::string_view name(Family family) {
+  return kFamilyNames[static_cast<std::size_t>(family)];
+}
+
+/// Name of a kernel function, held in place: it is made anew for each launch.
+class KernelName {
+ public:
+  KernelName() = default;
+  template <typename... Parts>
+  explicit KernelName(const Parts&... parts) {
+    (append(parts), ...);
+  }
+
+  /// Underscores are the caller's: KernelName("add_", name(dtype), "_flat").
+  void append(std::string_view text) {
+    if (text.size() > text_.size() - size_) throw std::length_error("kernel name is too long");
+    std::memcpy(text_.data() + size_, text.data(), text.size());
+    size_ = static_cast<std::uint8_t>(size_ + text.size());
+  }
+  void append(std::uint32_t number);
+
+  std::string_view view() const { return {text_.data(), size_}; }
+  bool operator==(const KernelName& other) const { return view() == other.view(); }
+
+ private:
+  std::array<char, 79> text_;
+  std::uint8_t size_ = 0;
+};
+
+/// A function constant's value. The enumerators' names are the types' in MSL.
+struct Constant {
+  enum class Type : std::uint8_t { kBool, kInt, kUInt };
+  std::uint8_t index = 0;
+  Type type = Type::kBool;
+  std::uint32_t bits = 0;
+  bool operator==(const Constant&) const = default;
+};
+
+/// What a pipeline is made of.
+class Kernel {
+ public:
+  static constexpr std::size_t kMaxConstants = 12;
+
+  Kernel(Family family, KernelName name) : family_(family), name_(name) {}
+
+  Kernel& set(std::uint8_t index, bool value) { return add({index, Constant::Type::kBool, value}); }
+  Kernel& set(std::uint8_t index, std::int32_t value) {
+    return add({index, Constant::Type::kInt, static_cast<std::uint32_t>(value)});
+  }
+  Kernel& set(std::uint8_t index, std::uint32_t value) { return add({index, Constant::Type::kUInt, value}); }
+
+  Family family() const { return family_; }
+  std::string_view name() const { return name_.view(); }
+  const Constant* begin() const { return constants_.data(); }
+  const Constant* end() const { return constants_.data() + count_; }
+  bool operator==(const Kernel& other) const;
+  std::size_t hash() const;
+
+ private:
+  Kernel& add(Constant constant);
+
+  Family family_;
+  std::uint8_t count_ = 0;
+  KernelName name_;
+  std::array<Constant, kMaxConstants> constants_;
+};
+
+struct Size3 {
+  std::uint32_t x = 1, y = 1, z = 1;
+  bool operator==(const Size3&) const = default;
+};
+
+/// An operand at a buffer index of the kernel. `offset` is in bytes, from the operand's first element.
+struct Binding {
+  std::uint8_t index = 0;
+  std::uint8_t operand = 0;
+  bool writes = false;
+  std::int64_t offset = 0;
+  bool operator==(const Binding&) const = default;
+};
+
+/// One dispatch of a kernel.
+class Dispatch {
+ public:
+  static constexpr std::size_t kMaxBindings = 10;
+  static constexpr std::size_t kMaxParams = 1024;
+
+  explicit Dispatch(Kernel the_kernel) : kernel(the_kernel) {}
+
+  Dispatch& read(std::uint8_t index, std::uint8_t operand, std::int64_t offset = 0) {
+    return bind({index, operand, false, offset});
+  }
+  Dispatch& write(std::uint8_t index, std::uint8_t operand, std::int64_t offset = 0) {
+    return bind({index, operand, true, offset});
+  }
+  /// A struct of metal/params/, by setBytes.
+  template <typename T>
+  Dispatch& params(std::uint8_t index, const T& value) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= kMaxParams);
+    params_index_ = index;
+    params_size_ = sizeof(T);
+    std::memcpy(params_.data(), &value, sizeof(T));
+    return *this;
+  }
+  /// Bytes of threadgroup memory at [[threadgroup(0)]], a multiple of 16.
+  Dispatch& threadgroup_memory(std::uint32_t bytes) {
+    threadgroup_bytes = bytes;
+    return *this;
+  }
+  /// As many threads as that, the threadgroups at the edges cut.
+  Dispatch& threads(Size3 count, Size3 threadgroup_size) { return shape(count, threadgroup_size, true); }
+  Dispatch& threadgroups(Size3 count, Size3 threadgroup_size) {
+    return shape(count, threadgroup_size, false);
+  }
+
+  Kernel kernel;
+  Size3 grid, group;
+  bool grid_is_threads = true;
+  std::uint32_t threadgroup_bytes = 0;
+
+  const Binding* begin() const { return bindings_.data(); }
+  const Binding* end() const { return bindings_.data() + binding_count_; }
+  std::size_t params_size() const { return params_size_; }
+  std::uint8_t params_index() const { return params_index_; }
+  const std::byte* params_data() const { return params_.data(); }
+  /// The parameters, for tests. The type must be the one that the planner gave.
+  template <typename T>
+  T params_as() const {
+    if (params_size_ != sizeof(T)) throw std::logic_error("another parameter type");
+    T value;
+    std::memcpy(&value, params_.data(), sizeof(T));
+    return value;
+  }
+
+ private:
+  Dispatch& bind(Binding binding);
+  Dispatch& shape(Size3 count, Size3 threadgroup_size, bool in_threads);
+
+  std::uint8_t binding_count_ = 0;
+  std::uint8_t params_index_ = 0;
+  std::uint16_t params_size_ = 0;
+  std::array<Binding, kMaxBindings> bindings_;
+  alignas(16) std::array<std::byte, kMaxParams> params_;
+};
+
+/// Dispatches in order, and the scratch memory that they share. An empty plan has nothing to do.
+struct Plan {
+  std::vector<Dispatch> dispatches;
+  /// Bytes of each temporary. Its operand number is its place here, after the operands of the family.
+  std::vector<std::int64_t> temporaries;
+
+  Dispatch& add(Kernel kernel) { return dispatches.emplace_back(kernel); }
+};
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// `value` where it fits a grid's or a parameter's 32 bits; throws std::length_error.
+std::uint32_t to_u32(std::int64_t value);
+
+}  // namespace isometal::launch
+
+template <>
+struct std::hash<isometal::launch::Kernel> {
+  std::size_t operator()(const isometal::launch::Kernel& kernel) const { return kernel.hash(); }
+};

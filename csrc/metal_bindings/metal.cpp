@@ -1,0 +1,135 @@
+// csrc/metal_bindings/metal.cpp: the device, its memory and its figures.
+#include "metal_bindings/metal.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "arguments.h"
+#include "error.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace isometal {
+namespace bindings {
+
+Metal::Metal(nb::callable loader) {
+  // Called from any thread, and needed until the process ends: the reference is never given back.
+  PyObject* const load = loader.release().ptr();
+  nb::gil_scoped_release release;
+  dispatcher_ = Dispatcher::create(
+      [load](std::string_view family) {
+        nb::gil_scoped_acquire acquire;
+        return nb::cast<std::string>(nb::borrow(load)(nb::str(family.data(), family.size())));
+      },
+      [] {
+        nb::gil_scoped_acquire acquire;
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      });
+}
+
+namespace {
+
+nb::dict device_info(const Metal& metal) {
+  const DeviceInfo facts = metal->info();
+  nb::dict result;
+  result["kind"] = facts.kind;
+  result["name"] = facts.name;
+  result["family"] = facts.family;
+  result["memory_bytes"] = facts.memory_bytes;
+  return result;
+}
+
+nb::dict stats(const Metal& metal) {
+  const MemoryStats memory = metal->memory_stats();
+  const DispatchStats work = metal->dispatch_stats();
+  nb::dict result;
+  result["active_bytes"] = memory.active_bytes;
+  result["cached_bytes"] = memory.cached_bytes;
+  result["peak_bytes"] = memory.peak_bytes;
+  result["allocations"] = memory.allocations;
+  result["reuses"] = memory.reuses;
+  result["dispatches"] = work.dispatches;
+  result["barriers"] = work.barriers;
+  result["command_buffers"] = work.command_buffers;
+  result["pipelines"] = metal->pipeline_count();
+  return result;
+}
+
+std::optional<Array> adopt_array(const Metal& metal, const Array& array, bool in_place) {
+  nb::gil_scoped_release release;
+  return metal->adopt(array, in_place);
+}
+
+Array empty_array(const Metal& metal, nb::handle shape, nb::handle dtype) {
+  const Dims dims = shape_argument(shape);
+  const DType type = dtype_argument(dtype);
+  nb::gil_scoped_release release;
+  return metal->empty(dims, type);
+}
+
+void translate(const std::exception_ptr& error, void*) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const BackendError& backend_error) {
+    const nb::object type = nb::module_::import_("isometal.errors").attr("BackendError");
+    PyErr_SetString(type.ptr(), backend_error.what());
+  }
+}
+
+}  // namespace
+}  // namespace bindings
+
+void bind_metal(nb::module_& m) {
+  using bindings::Metal;
+  nb::register_exception_translator(bindings::translate);
+  nb::class_<Metal> type(
+      m, "Metal",
+      "The Metal device of this process, and the ops on it. Arrays that it returns lie in memory "
+      "of the device; ops return before they are computed.");
+  type.def(nb::init<nb::callable>(), "source"_a,
+           nb::sig("def __init__(self, source: collections.abc.Callable[[str], str]) -> None"),
+           "source(family) is the Metal source of a kernel family. Raises BackendError where there is no "
+           "device.")
+      .def("info", &bindings::device_info, nb::sig("def info(self) -> dict[str, typing.Any]"),
+           "kind (apple-gpu or software), name, family, memory_bytes.")
+      .def("stats", &bindings::stats, nb::sig("def stats(self) -> dict[str, int]"),
+           "Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command "
+           "buffers.")
+      .def("adopt", &bindings::adopt_array, "array"_a, "in_place"_a = false,
+           "The array on this device: itself, its memory in place, or a copy. None where in_place is "
+           "impossible.")
+      .def("empty", &bindings::empty_array, "shape"_a, "dtype"_a,
+           nb::sig("def empty(self, shape: int | collections.abc.Sequence[int], dtype: str) -> Array"),
+           "Uninitialised and contiguous.")
+      .def(
+          "holds", [](const Metal& metal, const Array& array) { return metal->holds(array); }, "array"_a,
+          "True for an array in memory of this device.")
+      .def(
+          "flush", [](const Metal& metal) { metal->flush(); }, nb::call_guard<nb::gil_scoped_release>(),
+          "Commit what is encoded; does not wait.")
+      .def(
+          "synchronize", [](const Metal& metal) { metal->synchronize(); },
+          nb::call_guard<nb::gil_scoped_release>(),
+          "Wait for everything. Raises BackendError where it failed.")
+      .def(
+          "poison", [](const Metal& metal, std::size_t bytes) { metal->poison(bytes); }, "bytes"_a,
+          nb::call_guard<nb::gil_scoped_release>(),
+          "Fill the memory that the next results of so many bytes may take with 0xFF.")
+      .def(
+          "shut_down", [](const Metal& metal) { metal->shut_down(); },
+          nb::call_guard<nb::gil_scoped_release>(), "Wait, and refuse all further work.")
+      .def(
+          "set_cache_limit", [](const Metal& metal, std::size_t bytes) { metal->set_cache_limit(bytes); },
+          "bytes"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "How many bytes of dead arrays to keep for reuse.");
+  bindings::bind_elementwise(type);
+}
+
+}  // namespace isometal
