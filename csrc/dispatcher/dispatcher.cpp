@@ -94,6 +94,14 @@ DeviceInfo Dispatcher::info() const {
   return info;
 }
 
+launch::Choice Dispatcher::choice(launch::Family family) const {
+  return {traits_, forced_[static_cast<std::size_t>(family)]};
+}
+
+void Dispatcher::force(launch::Family family, std::string variant) {
+  forced_[static_cast<std::size_t>(family)] = std::move(variant);
+}
+
 void Dispatcher::require_usable() const {
   if (getpid() != process_) {
     throw BackendError(

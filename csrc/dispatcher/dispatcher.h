@@ -7,7 +7,7 @@
 #pragma once
 
 #include <Metal/Metal.hpp>
-#include <atomic>
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -53,6 +53,11 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
 
   DeviceInfo info() const;
   const launch::DeviceTraits& traits() const { return traits_; }
+  /// What the planner of a family decides by.
+  launch::Choice choice(launch::Family family) const;
+  /// Makes the planner of a family use a variant wherever it can, "" to undo. For tests; not while another
+  /// thread encodes.
+  void force(launch::Family family, std::string variant);
 
   /// Uninitialised and contiguous, for the device to write.
   Array empty(const Dims& shape, DType dtype);
@@ -106,6 +111,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   NS::SharedPtr<MTL::CommandQueue> queue_;
   NS::SharedPtr<MTL::Fence> fence_;
   launch::DeviceTraits traits_;
+  std::array<std::string, launch::kFamilyNames.size()> forced_;
   Interrupt interrupt_;
   Pipelines pipelines_;
 

@@ -35,6 +35,14 @@ struct DeviceTraits {
   bool operator==(const DeviceTraits&) const = default;
 };
 
+/// What decides between the variants of a family: the device, and a test's wish.
+struct Choice {
+  DeviceTraits traits;
+  /// Name of the variant to use wherever it is able to, "" for the planner's own choice. Tests run every
+  /// variant through it, so that none is reached by luck alone.
+  std::string_view forced;
+};
+
 /// One file of metal/, by the name of its file: the library that a kernel is in.
 enum class Family : std::uint8_t {
   kBinary,

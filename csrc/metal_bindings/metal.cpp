@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,13 @@ Array empty_array(const Metal& metal, nb::handle shape, nb::handle dtype) {
   return metal->empty(dims, type);
 }
 
+void force(const Metal& metal, const std::string& family, std::string variant) {
+  const auto* const found = std::find(launch::kFamilyNames.begin(), launch::kFamilyNames.end(), family);
+  if (found == launch::kFamilyNames.end())
+    throw ShapeError("[metal] '" + family + "' names no kernel family; they are the files of metal/.");
+  metal->force(static_cast<launch::Family>(found - launch::kFamilyNames.begin()), std::move(variant));
+}
+
 void translate(const std::exception_ptr& error, void*) {
   try {
     std::rethrow_exception(error);
@@ -122,6 +130,8 @@ void bind_metal(nb::module_& m) {
           "poison", [](const Metal& metal, std::size_t bytes) { metal->poison(bytes); }, "bytes"_a,
           nb::call_guard<nb::gil_scoped_release>(),
           "Fill the memory that the next results of so many bytes may take with 0xFF.")
+      .def("force", &bindings::force, "family"_a, "variant"_a,
+           "For tests: use that variant of a kernel family wherever it can be, '' to undo.")
       .def(
           "shut_down", [](const Metal& metal) { metal->shut_down(); },
           nb::call_guard<nb::gil_scoped_release>(), "Wait, and refuse all further work.")

@@ -238,6 +238,11 @@ class Metal:
         Fill the memory that the next results of so many bytes may take with 0xFF.
         """
 
+    def force(self, family: str, variant: str) -> None:
+        """
+        For tests: use that variant of a kernel family wherever it can be, '' to undo.
+        """
+
     def shut_down(self) -> None:
         """Wait, and refuse all further work."""
 
