@@ -1,6 +1,7 @@
 // tests/cpp/metal_misuse_test.cpp: calls at the wrong time: after endEncoding, after commit, twice. And what
 // the error of a command buffer then says.
 #include <functional>
+#include <thread>
 
 #include "check.h"
 #include "metal_encoding.h"
@@ -146,4 +147,36 @@ TEST_CASE(under_the_policy_throw_the_encoding_call_throws) {
                encoding.encoder->setBuffer(encoding.out, 0, 31));
   isometal::soft::set_validation_policy(isometal::soft::ValidationPolicy::kRecord);
   encoding.ends_with("setBuffer: index is 31");
+}
+
+TEST_CASE(an_encoder_may_be_misused_while_its_buffer_runs) {
+  // For ThreadSanitizer as well: the queue's thread and those that break rules write to the same report.
+  const Pool pool;
+  const Failures failures;
+  Bench bench;
+  const auto descriptor = NS::TransferPtr(MTL::CommandBufferDescriptor::alloc()->init());
+  descriptor->setErrorOptions(MTL::CommandBufferErrorOptionEncoderExecutionStatus);
+  for (int round = 0; round < 50; ++round) {
+    MTL::CommandBuffer* const buffer = bench.queue->commandBuffer(descriptor.get());
+    MTL::BlitCommandEncoder* const encoder = buffer->blitCommandEncoder();
+    MTL::Buffer* const memory = bench.buffer<float>(32);
+    encoder->fillBuffer(memory, NS::Range(0, 128), 1);
+    encoder->endEncoding();
+    buffer->commit();
+    const auto misuse = [&] {
+      encoder->setLabel(MTLSTR("late"));
+      encoder->fillBuffer(memory, NS::Range(0, 128), 2);
+    };
+    std::thread other(misuse);
+    buffer->waitUntilCompleted();
+    other.join();
+    misuse();
+    CHECK(buffer->status() == MTL::CommandBufferStatusError);
+    const auto* const infos =
+        static_cast<NS::Array*>(buffer->error()->userInfo()->object(MTL::CommandBufferEncoderInfoErrorKey));
+    const auto* const info = infos->object<MTL::CommandBufferEncoderInfo>(0);
+    CHECK(info->errorState() == MTL::CommandEncoderErrorStateFaulted);
+    CHECK_EQUAL(text(info->label()), "");
+  }
+  CHECK_EQUAL(failures.count(), 100u);
 }

@@ -177,7 +177,7 @@ void CommandBufferImpl::run_steps() {
     std::string text;
     try {
       step.run({settings_, Random::mix(seed + i)});
-      if (step.report() != nullptr) step.report()->state = MTL::CommandEncoderErrorStateCompleted;
+      if (step.report() != nullptr) step.report()->completed();
       continue;
     } catch (const HangError& error) {
       code = MTL::CommandBufferErrorTimeout;

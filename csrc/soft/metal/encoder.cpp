@@ -72,7 +72,7 @@ void EncoderCore::signpost(const NS::String* text) {
 
 void EncoderCore::label(const NS::String* text) {
   label_ = keep(text);
-  if (alive_ && !ended_) report_->label = text_of(text);
+  if (alive_ && !ended_ && !owner_->committed()) report_->label = text_of(text);
 }
 
 }  // namespace isometal::soft

@@ -1,6 +1,7 @@
 // csrc/soft/metal/encoder.h: what encoders have in common: whether they are open, names, failures.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -52,7 +53,7 @@ class EncoderCore {
   std::set<const MTL::Fence*> updated_fences_;
   std::size_t groups_ = 0;
   bool alive_;
-  bool ended_ = false;
+  std::atomic<bool> ended_ = false;
 };
 
 }  // namespace isometal::soft

@@ -1,6 +1,7 @@
 // csrc/soft/metal/step.h: what a command buffer consists of once it is recorded.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,9 +15,16 @@ namespace isometal::soft {
 
 /// How far an encoder came, and the names that messages use.
 struct EncoderReport {
-  std::string label;
-  std::vector<std::string> signposts;
-  MTL::CommandEncoderErrorState state = MTL::CommandEncoderErrorStatePending;
+  std::string label;                   ///< as of commit
+  std::vector<std::string> signposts;  ///< as of commit
+  /// The queue's thread says how the run went, while callers may still break rules.
+  std::atomic<MTL::CommandEncoderErrorState> state = MTL::CommandEncoderErrorStatePending;
+
+  /// A rule that was broken is not forgotten.
+  void completed() {
+    auto pending = MTL::CommandEncoderErrorStatePending;
+    state.compare_exchange_strong(pending, MTL::CommandEncoderErrorStateCompleted);
+  }
 };
 
 struct RunContext {
