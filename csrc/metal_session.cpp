@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 
 namespace isometal {
 namespace {
@@ -70,6 +72,34 @@ T at(const std::vector<T>& objects, std::size_t number, const char* kind) {
 
 }  // namespace
 
+/// Told by the device that a command buffer has ended: Metal's own wait has no limit of time.
+class MetalSession::Completion {
+ public:
+  void tell() {
+    const std::lock_guard lock(mutex_);
+    completed_ = true;
+    changed_.notify_all();
+  }
+
+  /// False where `interrupted` came first.
+  bool wait(const std::function<bool()>& interrupted) {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, kAskEvery, [&] { return completed_; })) {
+      lock.unlock();
+      if (interrupted()) return false;
+      lock.lock();
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kAskEvery{20};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool completed_ = false;
+};
+
 MetalSession::MetalSession() : device_(NS::TransferPtr(MTL::CreateSystemDefaultDevice())) {
   if (!device_) throw MetalError("[metal] this machine has no Metal device; what was reported says why.");
   queue_ = NS::TransferPtr(device_->newCommandQueue());
@@ -78,7 +108,7 @@ MetalSession::MetalSession() : device_(NS::TransferPtr(MTL::CreateSystemDefaultD
 
 MetalSession::~MetalSession() {
   const Pool pool;
-  for (const auto& flight : in_flight_) flight.second->waitUntilCompleted();
+  for (const auto& flight : in_flight_) flight.second.commands->waitUntilCompleted();
 }
 
 std::string MetalSession::device_name() const {
@@ -189,26 +219,36 @@ std::uint64_t MetalSession::submit(const std::vector<MetalLaunch>& launches) {
     throw;
   }
   encoder->endEncoding();
+  const auto completion = std::make_shared<Completion>();
+  const MTL::HandlerFunction tell = [completion](MTL::CommandBuffer*) { completion->tell(); };
+  commands->addCompletedHandler(tell);
   commands->commit();
   const std::lock_guard lock(mutex_);
-  in_flight_[next_ticket_] = NS::RetainPtr(commands);
+  in_flight_[next_ticket_] = {NS::RetainPtr(commands), completion};
   return next_ticket_++;
 }
 
-MetalOutcome MetalSession::wait(std::uint64_t ticket) {
-  const Pool pool;
-  NS::SharedPtr<MTL::CommandBuffer> commands;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = in_flight_.find(ticket);
-    if (found == in_flight_.end()) {
-      throw MetalError("[metal] no command buffer has the ticket " + std::to_string(ticket) +
-                       "; a ticket comes from submit and is good once.");
-    }
-    commands = std::move(found->second);
-    in_flight_.erase(found);
+MetalSession::Flight MetalSession::taken(std::uint64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  auto flight = in_flight_.extract(ticket);
+  if (flight.empty()) {
+    throw MetalError("[metal] no command buffer has the ticket " + std::to_string(ticket) +
+                     "; a ticket comes from submit and is good once.");
   }
-  commands->waitUntilCompleted();
+  return std::move(flight.mapped());
+}
+
+std::optional<MetalOutcome> MetalSession::wait(std::uint64_t ticket,
+                                               const std::function<bool()>& interrupted) {
+  const Pool pool;
+  const Flight flight = taken(ticket);
+  if (!flight.completion->wait(interrupted)) {
+    const std::lock_guard lock(mutex_);
+    in_flight_[ticket] = flight;
+    return std::nullopt;
+  }
+  MTL::CommandBuffer* const commands = flight.commands.get();
+  commands->waitUntilCompleted();  // for what the device still does behind the handler
   MetalOutcome outcome;
   outcome.completed = commands->status() == MTL::CommandBufferStatusCompleted;
   outcome.seconds = commands->GPUEndTime() - commands->GPUStartTime();

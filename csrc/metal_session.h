@@ -7,8 +7,11 @@
 #include <Metal/Metal.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -81,10 +84,19 @@ class MetalSession {
   /// Commits a command buffer for the launches, in one serial encoder, and returns its ticket. Throws
   /// MetalError where it cannot even be encoded; a broken rule is the command buffer's error.
   std::uint64_t submit(const std::vector<MetalLaunch>& launches);
-  /// Waits for the end. A ticket is good once.
-  MetalOutcome wait(std::uint64_t ticket);
+  /// Waits for the end. A ticket is good once. `interrupted` is asked a few dozen times a second; when it
+  /// says true the wait is over without an outcome, the command buffer goes on, and the ticket stays good.
+  std::optional<MetalOutcome> wait(std::uint64_t ticket, const std::function<bool()>& interrupted);
 
  private:
+  class Completion;
+  struct Flight {
+    NS::SharedPtr<MTL::CommandBuffer> commands;
+    std::shared_ptr<Completion> completion;
+  };
+
+  /// The flight is the caller's from now on. Throws MetalError.
+  Flight taken(std::uint64_t ticket);
   void encode(MTL::ComputeCommandEncoder* encoder, const MetalLaunch& launch);
   NS::SharedPtr<MTL::Library> library_at(std::size_t library) const;
   NS::SharedPtr<MTL::ComputePipelineState> pipeline_at(std::size_t pipeline) const;
@@ -94,7 +106,7 @@ class MetalSession {
   mutable std::mutex mutex_;
   std::vector<NS::SharedPtr<MTL::Library>> libraries_;
   std::vector<NS::SharedPtr<MTL::ComputePipelineState>> pipelines_;
-  std::map<std::uint64_t, NS::SharedPtr<MTL::CommandBuffer>> in_flight_;
+  std::map<std::uint64_t, Flight> in_flight_;  ///< by ticket
   std::uint64_t next_ticket_ = 1;
 };
 

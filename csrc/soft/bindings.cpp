@@ -14,6 +14,7 @@
 
 #include "soft/dispatch_rules.h"
 #include "soft/executor.h"
+#include "soft/python_signals.h"
 #include "soft/reflection_binding.h"
 #include "soft/service_binding.h"
 #include "soft/session_binding.h"
@@ -118,11 +119,6 @@ Mode to_mode(const std::string& name) {
   if (name == "fast") return Mode::kFast;
   if (name == "shuffled") return Mode::kShuffled;
   throw ValidationError(soft_message("no mode '", name, "'; modes are 'fast' and 'shuffled'."));
-}
-
-bool signals_raised() {
-  nb::gil_scoped_acquire acquire;
-  return PyErr_CheckSignals() != 0;
 }
 
 void dispatch(const OwnedKernel& kernel, nb::list buffers,

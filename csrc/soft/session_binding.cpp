@@ -19,6 +19,7 @@
 
 #include "metal_session.h"
 #include "soft/error.h"
+#include "soft/python_signals.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -139,9 +140,10 @@ class PythonSession {
   }
 
   std::tuple<std::string, std::int64_t, std::string, double> wait(std::uint64_t ticket) {
-    const MetalOutcome outcome = unlocked([&] { return session_->wait(ticket); });
+    const auto outcome = unlocked([&] { return session_->wait(ticket, signals_raised); });
+    if (!outcome) throw nb::python_error();
     views_.erase(ticket);
-    return {outcome.completed ? "completed" : "error", outcome.code, outcome.text, outcome.seconds};
+    return {outcome->completed ? "completed" : "error", outcome->code, outcome->text, outcome->seconds};
   }
 
  private:
@@ -183,8 +185,11 @@ void bind_session(nb::module_& m) {
            "whether the grid counts threads). The objects' memory is used in place and kept until wait().")
       .def("wait", &PythonSession::wait, "ticket"_a,
            "Waits for the command buffer: ('completed' or 'error', MTLCommandBufferError, its text, seconds "
-           "on the "
-           "device).");
+           "on the device).\n\n"
+           "KeyboardInterrupt (or what else a signal handler raises) ends the wait, not the command buffer: "
+           "the "
+           "ticket stays\n"
+           "good, its memory is kept, and a session that goes still waits for it.");
 }
 
 }  // namespace isometal::soft

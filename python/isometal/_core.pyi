@@ -196,6 +196,9 @@ class MetalSession:
     def wait(self, ticket: int) -> tuple[str, int, str, float]:
         """
         Waits for the command buffer: ('completed' or 'error', MTLCommandBufferError, its text, seconds on the device).
+
+        KeyboardInterrupt (or what else a signal handler raises) ends the wait, not the command buffer: the ticket stays
+        good, its memory is kept, and a session that goes still waits for it.
         """
 
 class Metal:

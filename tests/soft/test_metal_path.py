@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import mmap
+import signal
 import struct
 
 import numpy as np
@@ -38,6 +39,11 @@ kernel void reverse(device uint* x [[buffer(0)]], threadgroup uint* copy [[threa
   copy[i] = x[i];
   threadgroup_barrier(mem_flags::mem_threadgroup);
   x[i] = copy[n - 1 - i];
+}
+kernel void spin(device uint* x [[buffer(0)]], constant uint& rounds [[buffer(1)]]) {
+  uint y = x[0];
+  for (uint k = 0; k < rounds; k++) y = y * 1664525 + 1013904223;
+  x[0] = y;
 }
 kernel void hang(device float* x [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
   if (i < 40) threadgroup_barrier(mem_flags::mem_threadgroup); else threadgroup_barrier(mem_flags::mem_device);
@@ -294,3 +300,24 @@ def test_a_session_that_goes_waits_for_what_is_in_flight(from_source, session):
     del other
     assert struct.unpack("<8I", memory[:32]) == (31,) * 8
     memory.close()
+
+
+def test_a_signal_ends_a_wait_but_not_what_is_waited_for(session, from_source):
+    """About two seconds of work, and an alarm after a tenth of one."""
+    x = pages(np.zeros(1, np.uint32))
+    ticket = session.submit([launch(from_source("spin"), [x], 1, 1, inline=[(1, struct.pack("<I", 2 * 10**9))])])
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session.wait(ticket)
+        assert x[0] == 0, "the kernel was done before the signal came"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    status, code, text, seconds = session.wait(ticket)
+    assert (status, code, text) == ("completed", 0, "")
+    assert seconds > 0.1
+    assert x[0] != 0
+    with pytest.raises(SoftDeviceError, match="no command buffer has the ticket"):
+        session.wait(ticket)
