@@ -175,7 +175,7 @@ def test_packed_vectors_in_every_address_space() -> None:
         "}\n"
     )
     assert "addrspacecast ptr addrspace(4)" not in text
-    assert "store float 1.000000e+00" in text
+    assert "constant %struct.__msl_packed_vector { float 1.000000e+00, float 2.000000e+00, float 3.000000e+00 }" in text
     assert "store float 1.200000e+01" in text
     assert "align 16" not in text
 

@@ -23,6 +23,7 @@ _CONSTANT = re.compile(
 )
 _CALL = re.compile(r"(?:call|invoke) [^@]*(@[^\s(]+)\(")
 _VECTOR = re.compile(r"\b(\w[\w ]*?) __attribute__\(\(ext_vector_type\((\d)\)\)\)")
+_MATRIX = re.compile(r"(?<![\w:])metal::matrix<(float|half), (\d), (\d)>")
 _NAMES = {
     "unsigned char": "uchar",
     "unsigned short": "ushort",
@@ -158,6 +159,7 @@ def type_name(clang: str) -> str:
     for long, short in _NAMES.items():
         name = re.sub(rf"\b{re.escape(long)}\b", short, name)
     name = _VECTOR.sub(r"\1\2", name)
+    name = _MATRIX.sub(r"\1\2x\3", name)
     name = re.sub(r"__msl_bool_vector<(\d)>", r"bool\1", name)
     return re.sub(r"__msl_packed_vector<(\w+), (\d)>", r"packed_\1\2", name)
 

@@ -16,9 +16,13 @@ _MEMBER = re.compile(r"\s*(\d+) \|   (?! )(.*)$")
 _SIZE = re.compile(r"\s*\| \[sizeof=(\d+)")
 _BASE = re.compile(r"(?:struct|class) (.*?) \((?:primary )?base\)(?: \(empty\))?$")
 _ARRAY = re.compile(r"((?:\[\d+\])+)$")
+# Of an array of vectors the dump says `float[4] __attribute__((ext_vector_type(2)))`.
+_VECTOR_ARRAY = re.compile(r"((?:\[\d+\])+)( __attribute__\(\(ext_vector_type\(\d\)\)\))$")
 _VECTOR = re.compile(r"(.*?)([234])")
 _BYTES = {"bool": 1, "char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "long": 8, "ulong": 8}
 _BYTES |= {"float": 4, "half": 2, "bfloat": 2}
+#: Types that are classes in our headers, but not in Metal.
+_BUILT_IN = re.compile(rf"(?:packed_)?(?:{'|'.join(SCALARS.values())})[234](?:x[234])?")
 _POINTER_BYTES = 8
 _MAX_NESTING = 16
 
@@ -68,6 +72,7 @@ def parse_records(dump: str) -> dict[str, Record]:
 
 def _member(offset: int, text: str) -> Member:
     type_, _, name = text.rpartition(" ")
+    type_ = _VECTOR_ARRAY.sub(r"\2\1", type_)
     length = 0
     if array := _ARRAY.search(type_):
         length = 1
@@ -90,7 +95,7 @@ def struct_type_info(records: Mapping[str, Record], name: str, add: Callable[[st
 
 def _info(records: Mapping[str, Record], name: str, add: Callable[[str], str], depth: int) -> str | None:
     record = records.get(name)
-    if record is None or depth > _MAX_NESTING:
+    if record is None or _BUILT_IN.fullmatch(name) or depth > _MAX_NESTING:
         return None
     words: list[str] = []
     for index, member in enumerate(record.members):

@@ -3,6 +3,8 @@
 // bool.
 #pragma once
 
+#include <msl/copies.h>
+
 template <int N>
 struct __msl_bool_vector;
 
@@ -32,6 +34,8 @@ struct __msl_bool_vector;
 template <>
 struct alignas(2) __msl_bool_vector<2> {
   bool x, y;
+  __msl_bool_vector() = default;
+  MSL_COPIES(__msl_bool_vector)
   MSL_SUBSCRIPTS(bool)
 
   /// From what clang's comparison of two vectors gives: elements 0 or -1.
@@ -44,6 +48,8 @@ struct alignas(2) __msl_bool_vector<2> {
 template <>
 struct alignas(4) __msl_bool_vector<3> {
   bool x, y, z;
+  __msl_bool_vector() = default;
+  MSL_COPIES(__msl_bool_vector)
   MSL_SUBSCRIPTS(bool)
 
   template <class V>
@@ -55,6 +61,8 @@ struct alignas(4) __msl_bool_vector<3> {
 template <>
 struct alignas(4) __msl_bool_vector<4> {
   bool x, y, z, w;
+  __msl_bool_vector() = default;
+  MSL_COPIES(__msl_bool_vector)
   MSL_SUBSCRIPTS(bool)
 
   template <class V>

@@ -6,34 +6,33 @@
 template <class T, int N>
 struct __msl_packed_vector;
 
-#define MSL_PACKED_ASSIGNMENTS(N, SET, space)                                            \
-  MSL_FUNC constexpr space __msl_packed_vector& operator=(vec<T, N> v) space {           \
-    SET;                                                                                 \
-    return *this;                                                                        \
-  }                                                                                      \
-  MSL_FUNC constexpr space __msl_packed_vector& operator=(__msl_packed_vector v) space { \
-    SET;                                                                                 \
-    return *this;                                                                        \
-  }                                                                                      \
-  MSL_FUNC constexpr space __msl_packed_vector& operator+=(vec<T, N> v) space {          \
-    return *this = vec<T, N>(*this) + v;                                                 \
-  }                                                                                      \
-  MSL_FUNC constexpr space __msl_packed_vector& operator-=(vec<T, N> v) space {          \
-    return *this = vec<T, N>(*this) - v;                                                 \
-  }                                                                                      \
-  MSL_FUNC constexpr space __msl_packed_vector& operator*=(vec<T, N> v) space {          \
-    return *this = vec<T, N>(*this) * v;                                                 \
-  }                                                                                      \
-  MSL_FUNC constexpr space __msl_packed_vector& operator/=(vec<T, N> v) space {          \
-    return *this = vec<T, N>(*this) / v;                                                 \
+// For objects in any writable address space: one of them each would be as good as the copy assignment, which
+// has to know them all.
+#define MSL_PACKED_ASSIGNMENTS(N, SET)                              \
+  MSL_FUNC constexpr __msl_packed_vector& operator=(vec<T, N> v) {  \
+    SET;                                                            \
+    return *this;                                                   \
+  }                                                                 \
+  MSL_FUNC constexpr __msl_packed_vector& operator+=(vec<T, N> v) { \
+    return *this = vec<T, N>(*this) + v;                            \
+  }                                                                 \
+  MSL_FUNC constexpr __msl_packed_vector& operator-=(vec<T, N> v) { \
+    return *this = vec<T, N>(*this) - v;                            \
+  }                                                                 \
+  MSL_FUNC constexpr __msl_packed_vector& operator*=(vec<T, N> v) { \
+    return *this = vec<T, N>(*this) * v;                            \
+  }                                                                 \
+  MSL_FUNC constexpr __msl_packed_vector& operator/=(vec<T, N> v) { \
+    return *this = vec<T, N>(*this) / v;                            \
   }
 
 #define MSL_PACKED_VECTOR(N, MEMBERS, PARAMETERS, FROM_ELEMENTS, FROM_VECTOR, SET)          \
   template <class T>                                                                        \
   struct __msl_packed_vector<T, N> {                                                        \
+    using __element = T;                                                                    \
     T MEMBERS;                                                                              \
     __msl_packed_vector() = default;                                                        \
-    MSL_COPY_CONSTRUCTORS(__msl_packed_vector)                                              \
+    MSL_COPIES(__msl_packed_vector)                                                         \
     MSL_FUNC constexpr __msl_packed_vector(vec<T, N> v) : FROM_VECTOR {}                    \
     MSL_FUNC constexpr __msl_packed_vector(vec<T, N> v) __constant : FROM_VECTOR {}         \
     MSL_FUNC constexpr __msl_packed_vector(PARAMETERS) : FROM_ELEMENTS {}                   \
@@ -43,9 +42,7 @@ struct __msl_packed_vector;
     MSL_FUNC constexpr operator vec<T, N>() const __local { return vec<T, N>{MEMBERS}; }    \
     MSL_FUNC constexpr operator vec<T, N>() const __constant { return vec<T, N>{MEMBERS}; } \
     MSL_SUBSCRIPTS(T)                                                                       \
-    MSL_PACKED_ASSIGNMENTS(N, MSL_LIST(SET), __private)                                     \
-    MSL_PACKED_ASSIGNMENTS(N, MSL_LIST(SET), __global)                                      \
-    MSL_PACKED_ASSIGNMENTS(N, MSL_LIST(SET), __local)                                       \
+    MSL_PACKED_ASSIGNMENTS(N, MSL_LIST(SET))                                                \
   };
 
 MSL_PACKED_VECTOR(2, MSL_LIST(x, y), MSL_LIST(T a, T b), MSL_LIST(x(a), y(b)), MSL_LIST(x(v.x), y(v.y)),
@@ -57,15 +54,18 @@ MSL_PACKED_VECTOR(4, MSL_LIST(x, y, z, w), MSL_LIST(T a, T b, T c, T d), MSL_LIS
 #undef MSL_PACKED_VECTOR
 #undef MSL_PACKED_ASSIGNMENTS
 
-// With a vector or another packed vector clang converts by itself; with a scalar it does not.
-#define MSL_PACKED_WITH_SCALAR(op)                                             \
-  template <class T, int N>                                                    \
-  MSL_FUNC constexpr vec<T, N> operator op(__msl_packed_vector<T, N> a, T b) { \
-    return vec<T, N>(a) op b;                                                  \
-  }                                                                            \
-  template <class T, int N>                                                    \
-  MSL_FUNC constexpr vec<T, N> operator op(T a, __msl_packed_vector<T, N> b) { \
-    return a op vec<T, N>(b);                                                  \
+// With a vector or another packed vector clang converts by itself; with a scalar it does not. The scalar
+// becomes an element, whatever its type.
+#define MSL_PACKED_WITH_SCALAR(op)                                                            \
+  template <class T, int N>                                                                   \
+  MSL_FUNC constexpr vec<T, N> operator op(__msl_packed_vector<T, N> a,                       \
+                                           typename __msl_packed_vector<T, N>::__element b) { \
+    return vec<T, N>(a) op b;                                                                 \
+  }                                                                                           \
+  template <class T, int N>                                                                   \
+  MSL_FUNC constexpr vec<T, N> operator op(typename __msl_packed_vector<T, N>::__element a,   \
+                                           __msl_packed_vector<T, N> b) {                     \
+    return a op vec<T, N>(b);                                                                 \
   }
 MSL_PACKED_WITH_SCALAR(+)
 MSL_PACKED_WITH_SCALAR(-)
