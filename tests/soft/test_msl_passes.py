@@ -139,7 +139,8 @@ def test_casts(metal: str, opencl: str) -> None:
         ("x = float4(*p);", "x = __msl_cast<float4>(*p);"),
         (
             "void f() { short2 v(a, b); float2 w(c), u(d, e); }",
-            "void f() { short2 v = __msl_vector<short2>(a, b); float2 w = __msl_cast<float2>(c), u(d, e); }",
+            "void f() { short2 v = __msl_vector<short2>(a, b); "
+            "float2 w = __msl_cast<float2>(c), u = __msl_vector<float2>(d, e); }",
         ),
         (
             "float2 f(float x); void g() { float2 h(float x, int y); }",
@@ -282,7 +283,7 @@ def test_kernels_and_instantiations_are_found() -> None:
         "t < int >",
         "t",
     ]
-    assert [i.signature is not None for i in found] == [False, False, False, False, True]
+    assert [i.signature is not None for i in found] == [False, False, False, True, True]
     assert not problems
 
 
@@ -295,6 +296,23 @@ def test_kernels_and_instantiations_are_found() -> None:
         ("conditionals", "?", "x = a ? b ? c : d : e;", "x = a ? __msl_arm() = b ? c : d : __msl_arm() = e;"),
         ("casts", "T", "x = T(y);", "x = __msl_cast<T>(y);"),
         ("casts", "C", "x = C<T, 2>::U(y);", "x = __msl_cast<C<T, 2>::U>(y);"),
+        ("constructors", "b", "f(a, b(1, 2));", "f(a, __msl_vector<b>(1, 2));"),
+        ("constructors", "b", "{ const T a = 1, b(x); }", "{ const T a = 1, b = __msl_cast<T>(x); }"),
+        (
+            "constructors",
+            "b",
+            "for (n::T<int, 2> a(1), b(1, 2);;);",
+            "for (n::T<int, 2> a(1), b = __msl_vector<n::T<int, 2>>(1, 2);;);",
+        ),
+        ("constructors", "b", "T a[2] = {c, b(1, 2)};", "T a[2] = {c, __msl_vector<b>(1, 2)};"),
+        ("constructors", "b", "return b(1, 2);", "return __msl_vector<b>(1, 2);"),
+        ("constructors", "typename", "x = typename V<2>::b(1, 2);", "x = __msl_vector<typename V<2>::b>(1, 2);"),
+        (
+            "constructors",
+            "b",
+            "struct S { S() : a(), b(1, 2) {} };",
+            "struct S { S() : a(), b(__msl_vector<decltype(b)>(1, 2)) {} };",
+        ),
         ("lists", "(", "f({a, b}, c, {d});", "f(__msl_list(a, b ), c, __msl_list(d ));"),
         ("vectors", "vec", "metal::vec<T, 2> x;", "__msl_any_vector<T, 2> x;"),
         ("references", "x", "void f(int a, const thread T& x);", "void f(int a, const T& x);"),

@@ -93,6 +93,11 @@ def forbidden_conversions(messages: list[Message], locate: Callable[[Message], P
     return list(dict.fromkeys(found))
 
 
+#: What entries.py makes clang check of explicit instantiations.
+_INSTANTIATION = re.compile(
+    r"address of overloaded function ('\w+') cannot be static_cast to type .*"
+    r"|static assertion failed due to requirement '.*': no kernel ('\w+') has the type of .*"
+)
 _SAME = re.compile(r"'([^']*)' \(aka '\1'\)")
 _SPELLINGS = [
     (re.compile(r"\bconst __constant\b"), "constant"),
@@ -109,6 +114,7 @@ _SPELLINGS = [
 
 def words_of_metal(text: str) -> str:
     """A message with the names that the rewriter changed changed back."""
+    text = _INSTANTIATION.sub(r"no kernel \1\2 has the type of this instantiation", text)
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
     text = RENAMED.sub(r"\1", text)

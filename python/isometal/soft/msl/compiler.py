@@ -24,10 +24,10 @@ from isometal.soft.msl.ir_checks import check_constants, check_ir, check_recursi
 from isometal.soft.msl.ir_text import ModuleText
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
-from isometal.soft.msl.repair import find_repairs, repair_comparison
+from isometal.soft.msl.repair import find_repairs, repair_vector_code
 from isometal.soft.msl.rewriter import Rewritten, read, rewrite
 from isometal.soft.msl.tokens import Position
-from isometal.soft.msl.vector_comparisons import has_vector_comparisons, places_of_vector_comparisons
+from isometal.soft.msl.vector_code import has_vector_code, places_of_vector_code
 
 __all__ = ["compile_source"]
 
@@ -160,23 +160,24 @@ class _Compilation:
             if forbidden:
                 raise RejectedSource(forbidden)
             module = ModuleText.parse(result.output)
-            if has_vector_comparisons(module):
-                self._find_comparisons(folder, rewritten, repairs, file)
+            if has_vector_code(module):
+                self._find_vector_code(folder, rewritten, repairs, file)
                 if repairs.count() > before:
                     continue
             return rewritten, module
         raise MslError(f"[soft] {self.name}: gave up after {_MAX_ATTEMPTS} attempts to rewrite it.")
 
-    def _find_comparisons(self, folder: Path, rewritten: Rewritten, repairs: Repairs, file: str) -> None:
+    def _find_vector_code(self, folder: Path, rewritten: Rewritten, repairs: Repairs, file: str) -> None:
         assert self.source is not None
         assert self.locator is not None
         result = driver.compile_text(folder, rewritten.rendered.text, self.options, lines=True)
         problems: list[Diagnostic] = []
-        for line, column in sorted(places_of_vector_comparisons(ModuleText.parse(result.output), Path(file).name)):
+        places = places_of_vector_code(ModuleText.parse(result.output), Path(file).name)
+        for (line, column), kind in sorted(places.items()):
             index = rewritten.rendered.token_at(line, column)
-            if index is not None and not repair_comparison(self.source, repairs, index):
-                message = "the condition of ?: must be one value, not a vector; select() chooses by element"
-                problems.append(Diagnostic("error", self.source.tokens[index].position, message))
+            problem = repair_vector_code(self.source, repairs, index, kind) if index is not None else None
+            if index is not None and problem is not None:
+                problems.append(Diagnostic("error", self.source.tokens[index].position, problem))
         if problems:
             raise RejectedSource(problems)
 

@@ -67,14 +67,17 @@ def add_entries(source: Source, edits: Edits, instantiations: list[Instantiation
         if instantiation.arguments is None:
             edits.insert_after(declaration.end - 1, text)
         else:
-            edits.remove(declaration.start, declaration.end, text)
+            # At the name: that is where clang's messages about it point then.
+            edits.remove(declaration.start, declaration.end)
+            edits.instead[instantiation.arguments[0]] = text
 
 
 def _entry(source: Source, edits: Edits, instantiation: Instantiation) -> str:
     tokens = source.tokens
-    callee, signature = instantiation.function.name, instantiation.signature
+    callee, signature, check = instantiation.function.name, instantiation.signature, ""
     if instantiation.arguments is not None:
         callee = edits.text(tokens, *instantiation.arguments)
+        check = _type_check(source, edits, instantiation, callee)
     else:
         parameters = instantiation.function.declaration.parameters
         assert parameters is not None
@@ -88,10 +91,23 @@ def _entry(source: Source, edits: Edits, instantiation: Instantiation) -> str:
     passed = ", ".join(f"{argument[i]}::pass(a{i})" for i in count)
     described = " ".join(f"__msl_describe<{n}, {i}, {argument[i]}, {argument[i]}::plain>();" for i in count)
     return (
-        f"using __msl_function_{n} = {function}; "
+        f"{check}using __msl_function_{n} = {function}; "
         f'extern "C" __attribute__((used)) void __msl_entry_{n}({declared}) {{ {callee}({passed}); }} '
         f'extern "C" __attribute__((used)) void __msl_described_{n}() {{ {described} }}'
     )
+
+
+def _type_check(source: Source, edits: Edits, instantiation: Instantiation, callee: str) -> str:
+    """A declaration that compiles if what an explicit instantiation declares is the function that it names."""
+    name, n = instantiation.function.name, instantiation.number
+    type_ = edits.text(source.tokens, *instantiation.type) if instantiation.type else "void"
+    if instantiation.signature is not None:
+        signature = edits.text(source.tokens, *instantiation.signature)
+        return f"using __msl_instantiated_{n} = decltype(static_cast<{type_} (*) {signature}>({callee})); "
+    if type_ == f"decltype ( {callee} )":
+        return ""
+    message = f"no kernel '{name}' has the type of this instantiation"
+    return f'static_assert(__is_same({type_}, decltype({callee})), "{message}"); '
 
 
 def add_constant_descriptions(source: Source, edits: Edits, constants: list[FunctionConstant]) -> None:

@@ -1,7 +1,7 @@
 """Finds, in what clang says about an attempt, the places that need another rewriting because of their types.
 
 The rewriter knows no types. Where Metal means something else than clang does with operands of certain types, the first
-attempt fails with a known message, or compiles to code that shows it (vector_comparisons.py); the place is noted, and
+attempt fails with a known message, or compiles to code that shows it (vector_code.py); the place is noted, and
 the next attempt treats it as Metal would.
 """
 
@@ -14,8 +14,9 @@ from isometal.soft.msl.clang_messages import Message
 from isometal.soft.msl.declarations import Source
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
+from isometal.soft.msl.vector_code import VectorCode
 
-__all__ = ["find_repairs", "repair_comparison"]
+__all__ = ["find_repairs", "repair_vector_code"]
 
 _BINARY = frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">", "<=", ">=", "&&", "||"])
 _COMPOUND = frozenset(["+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="])
@@ -35,14 +36,24 @@ def find_repairs(source: Source, repairs: Repairs, messages: Sequence[Message], 
                         apply(finder, index, message)
 
 
-def repair_comparison(source: Source, repairs: Repairs, index: int) -> bool:
-    """Note an operator that compares vectors. False where it is `?`, which Metal does not apply to vectors."""
+def repair_vector_code(source: Source, repairs: Repairs, index: int, kind: VectorCode) -> str | None:
+    """Note a place where clang does to vectors what Metal does not. Returns what is wrong where Metal has nothing for
+    it either."""
     text = source.tokens[index].text
-    if text == "!":
+    if kind == "splat":
+        return "a bool does not become a vector by itself; T(b ? 1 : 0), T being the vector's type, would"
+    if kind == "cast":
+        if index in repairs.casts:
+            return "a cast between vectors of different types; static_cast<T>() converts, as_type<T>() keeps the bits"
+        if text != "reinterpret_cast":
+            repairs.casts.add(index)
+    elif text == "!":
         repairs.negations.add(index)
     elif text in _BINARY:
         repairs.infix.add(index)
-    return text != "?"
+    elif text == "?":
+        return "the condition of ?: must be one value, not a vector; select() chooses by element"
+    return None
 
 
 def _grouped(messages: Sequence[Message]) -> Iterator[tuple[Message, list[Message]]]:
@@ -81,6 +92,10 @@ class _Finder:
     def cast(self, index: int, _: Message) -> None:
         if self.source.word(index) or self.source.operator(index, "("):
             self.repairs.casts.add(index)
+
+    def constructor(self, index: int, _: Message) -> None:
+        if self.source.word(index):
+            self.repairs.constructors.add(index)
 
     def vector(self, index: int, _: Message) -> None:
         while self.source.word(index) and self.source.operator(index + 1, "::"):
@@ -170,6 +185,8 @@ class _Finder:
 
 
 _VECTORS = re.compile(r"vector of \d|'(any|all|select|is[a-z]+|bool[234])'|\b(char|short|int|long)[234]\b|bool_vector")
+#: A vector's type, as messages spell it.
+_VECTOR = r"'[^']*(\b(bool|u?(char|short|int|long)|half|bfloat|float)[234]\b|\bvec<|ext_vector_type)[^']*'"
 
 #: What an error says; what a note of it says, where that one points to the place (but for calls); what to do.
 _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, int, Message], None]], ...] = (
@@ -179,7 +196,10 @@ _RULES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Callable[[_Finder, 
     (re.compile(r"incompatible operand types \(.*__\w+"), None, _Finder.conditional),
     (re.compile("conditional expression is ambiguous"), None, _Finder.conditional),
     (re.compile("invalid conversion between (ext-)?vector type"), None, _Finder.cast),
+    (re.compile("from vector .* to vector .* of different size"), None, _Finder.cast),
     (re.compile(r"(C-style|functional-style) cast from '.*' (.* )?to '.*' (.* )?is not allowed"), None, _Finder.cast),
+    (re.compile("excess elements in scalar initializer"), None, _Finder.constructor),
+    (re.compile(rf"cannot initialize a (variable|member subobject) of type {_VECTOR}"), None, _Finder.constructor),
     (
         re.compile("invalid vector element type 'bool'"),
         re.compile("in instantiation of template type alias 'vec'"),

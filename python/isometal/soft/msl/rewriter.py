@@ -16,6 +16,7 @@ from isometal.soft.msl.passes.casts import rewrite_casts
 from isometal.soft.msl.passes.classes import rewrite_classes
 from isometal.soft.msl.passes.constants import FunctionConstant, rewrite_function_constants, rewrite_static_members
 from isometal.soft.msl.passes.constructors import rewrite_vector_constructors
+from isometal.soft.msl.passes.function_parameters import rewrite_function_parameters
 from isometal.soft.msl.passes.kernels import Instantiation, KernelFunction, find_instantiations, find_kernels
 from isometal.soft.msl.passes.keywords import rewrite_keywords
 from isometal.soft.msl.passes.repairs import Repairs, rewrite_repairs
@@ -62,6 +63,7 @@ def rewrite(source: Source, repairs: Repairs | None = None) -> Rewritten:
     rewrite_bool_vectors(source, edits)
     rewrite_vector_constructors(source, edits, vectors)
     rewrite_casts(source, edits, vectors)
+    rewrite_function_parameters(source, edits)
     rewrite_classes(source, edits)
     variables = rewrite_threadgroup_variables(source, edits, kernels, problems)
     rewrite_repairs(source, edits, repairs or Repairs())

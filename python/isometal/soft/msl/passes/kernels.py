@@ -62,7 +62,8 @@ class Instantiation:
     """A kernel that the library contains: a function, and what it is called from outside.
 
     `arguments`: tokens of `name<...>` as written in an explicit instantiation; None for a plain function.
-    `signature`: tokens of the parameter list where template arguments are to be deduced from it.
+    `signature`, `type`: tokens of the parameter list and of what stands before the name, where there are any; void and
+    attributes left out.
     """
 
     host_name: str
@@ -71,6 +72,7 @@ class Instantiation:
     declaration: Declaration
     arguments: tuple[int, int] | None = None
     signature: tuple[int, int] | None = None
+    type: tuple[int, int] | None = None
     number: int = field(default=0)
 
 
@@ -102,11 +104,7 @@ def find_kernels(source: Source, problems: list[Diagnostic]) -> list[KernelFunct
             continue
         _check_result(source, declaration, problems)
         opener, closer = declaration.parameters
-        parameters = [
-            _parameter(source, begin, end)
-            for begin, end in source.brackets.split(opener + 1, closer)
-            if not (end - begin == 1 and source.word(begin, "void"))
-        ]
+        parameters = [_parameter(source, begin, end) for begin, end in _parameters(source, opener, closer)]
         found.append(KernelFunction(name.text, declaration, parameters, attributes, name.position))
     return found
 
@@ -187,8 +185,9 @@ def _host_name(source: Source, attributes: list[Attribute], problems: list[Diagn
         if attribute.name == "host_name":
             tokens = source.tokens[attribute.start : attribute.end]
             parts = [_string(token.text) for token in tokens if token.kind is Kind.STRING]
-            if parts and len(parts) == len(tokens) and all(part for part in parts):
-                return "".join(part for part in parts if part)
+            name = "".join(part for part in parts if part is not None)
+            if name and len(parts) == len(tokens) and None not in parts:
+                return name
             problems.append(Diagnostic("error", attribute.position, "host_name needs a string literal"))
     return None
 
@@ -204,7 +203,7 @@ def _string(literal: str) -> str | None:
 def _explicit(
     source: Source, declaration: Declaration, kernels: dict[str, list[KernelFunction]], problems: list[Diagnostic]
 ) -> Instantiation | None:
-    """`template [[host_name("n")]] [[kernel]] decltype(f<T>) f<T>;` or `... void f<T>(parameters);`"""
+    """`template [[host_name("n")]] [[kernel]] decltype(f<T>) f<T>;`, `... alias f<T>;` or `... void f<T>(...);`"""
     attributes = attributes_of(source, declaration.start, declaration.end)
     has_kernel_word = any(source.word(i, "kernel") for i in source.words(declaration.head, declaration.end))
     host_name = _host_name(source, attributes, problems)
@@ -212,12 +211,17 @@ def _explicit(
         return None
     end = declaration.end - 1
     index, start, opener = declaration.head, None, None
+    type_: tuple[int, int] | None = None
     while index < end:
         if source.operator(index, "[[") or source.word(index, "kernel", "void"):
             index = source.brackets.after(index)
         elif source.word(index, "decltype") and source.operator(index + 1, "("):
-            index = source.brackets.after(index + 1)
+            type_ = (index, source.brackets.after(index + 1))
+            index = type_[1]
         elif source.word(index) or source.operator(index, "::"):
+            if start is not None and source.word(index) and not source.operator(index - 1, "::"):
+                # What stood before the name was a type: `typedef decltype(f<float>) f_t; template kernel f_t f<float>;`
+                type_, start = (start, index), index
             start = index if start is None else start
             if source.operator(index + 1, "<"):
                 closer = source.brackets.template_end(index + 1, end)
@@ -234,7 +238,8 @@ def _explicit(
         return None
     stop = opener if opener is not None else index
     name = _base_name(source, start, stop)
-    kernel = _overload(source, kernels.get(source.tokens[name].text, []), name, stop)
+    signature = (opener, source.brackets.partner(opener) + 1) if opener is not None else None
+    kernel = _overload(source, kernels.get(source.tokens[name].text, []), name, stop, signature)
     if kernel is None:
         message = f"'{source.tokens[name].text}' is instantiated as a kernel, but no kernel has that name"
         problems.append(Diagnostic("error", source.tokens[name].position, message))
@@ -243,19 +248,26 @@ def _explicit(
         message = f"an instantiation of kernel '{kernel.name}' needs [[host_name(\"...\")]] to be found by"
         problems.append(Diagnostic("error", position, message))
         return None
-    signature = None
-    if name + 1 == stop and opener is not None:
-        signature = (opener, source.brackets.partner(opener) + 1)
-    return Instantiation(host_name, kernel, source.tokens[name].position, declaration, (start, stop), signature)
+    count = _count(source, signature)
+    if count is not None and count != len(kernel.parameters):
+        message = f"kernel '{kernel.name}' has {len(kernel.parameters)} parameters, this instantiation {count}"
+        problems.append(Diagnostic("error", source.tokens[name].position, message))
+        return None
+    return Instantiation(host_name, kernel, source.tokens[name].position, declaration, (start, stop), signature, type_)
 
 
-def _overload(source: Source, kernels: list[KernelFunction], name: int, stop: int) -> KernelFunction | None:
-    """The kernel, of several with one name, that can have as many template arguments as stand behind the name."""
+def _overload(
+    source: Source, kernels: list[KernelFunction], name: int, stop: int, signature: tuple[int, int] | None
+) -> KernelFunction | None:
+    """The kernel, of several with one name, that can have as many template arguments as stand behind the name, and as
+    many parameters as stand behind those."""
+    wanted = _count(source, signature)
+    fitting = [kernel for kernel in kernels if wanted is None or wanted == len(kernel.parameters)] or kernels
     closer = source.brackets.template_end(name + 1, stop) if source.operator(name + 1, "<") else None
-    if closer is None or len(kernels) < 2:
-        return next(iter(kernels), None)
+    if closer is None or len(fitting) < 2:
+        return next(iter(fitting), None)
     count = len(source.brackets.split(name + 2, closer))
-    for kernel in kernels:
+    for kernel in fitting:
         opener, end = kernel.declaration.templates[-1] if kernel.declaration.templates else (0, 0)
         parts = source.brackets.split(opener + 1, end) if end else []
         needed = [
@@ -263,7 +275,20 @@ def _overload(source: Source, kernels: list[KernelFunction], name: int, stop: in
         ]
         if len(needed) <= count and (count <= len(parts) or any(source.operator(i, "...") for i in range(opener, end))):
             return kernel
-    return kernels[0]
+    return fitting[0]
+
+
+def _count(source: Source, signature: tuple[int, int] | None) -> int | None:
+    """How many parameters stand in `(...)`."""
+    if signature is None:
+        return None
+    return len(_parameters(source, signature[0], signature[1] - 1))
+
+
+def _parameters(source: Source, opener: int, closer: int) -> list[tuple[int, int]]:
+    """Token ranges of the parameters between two parentheses."""
+    parts = source.brackets.split(opener + 1, closer)
+    return [(begin, end) for begin, end in parts if not (end - begin == 1 and source.word(begin, "void"))]
 
 
 def _base_name(source: Source, start: int, stop: int) -> int:

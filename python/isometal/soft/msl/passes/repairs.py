@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from isometal.soft.msl.declarations import Source
 from isometal.soft.msl.edits import Edits
+from isometal.soft.msl.passes.constructors import rewrite_found_constructors
 
 __all__ = ["Repairs", "rewrite_repairs"]
 
@@ -22,6 +23,8 @@ class Repairs:
     negations: set[int] = field(default_factory=set)
     #: `?` whose branches are class objects in different address spaces.
     conditionals: set[int] = field(default_factory=set)
+    #: Names before `(arguments)` that make a vector: a type, a variable or a member.
+    constructors: set[int] = field(default_factory=set)
     #: First tokens of `T(x)` and `(T)x` that need the conversions of static_cast.
     casts: set[int] = field(default_factory=set)
     #: `(` of calls with lists in braces that are meant to be vectors.
@@ -49,6 +52,7 @@ def rewrite_repairs(source: Source, edits: Edits, repairs: Repairs) -> None:
         if colon is not None:
             edits.insert_after(index, "__msl_arm() =")
             edits.insert_after(colon, "__msl_arm() =")
+    rewrite_found_constructors(source, edits, repairs.constructors)
     for index in repairs.casts:
         if source.operator(index, "("):
             edits.replace(index, "__msl_cast_operator<")
