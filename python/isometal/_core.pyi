@@ -252,6 +252,12 @@ class Metal:
     def set_cache_limit(self, bytes: int) -> None:
         """How many bytes of dead arrays to keep for reuse."""
 
+    def contiguous(self, x: Array) -> Array:
+        """The array itself where it is contiguous, else a copy that is."""
+
+    def reshape(self, x: Array, shape: int | Sequence[int]) -> Array:
+        """A view where the strides allow one, else a copy."""
+
     def add(self, a: Array, b: Array) -> Array: ...
 
     def subtract(self, a: Array, b: Array) -> Array: ...

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from isometal import _core, dtypes, kernels
-from isometal.backends.base import NDArray, Shape, host_os
+from isometal.backends.base import Axes, NDArray, Shape, host_os
 from isometal.dtypes import DType
 from isometal.errors import BackendError
 
@@ -97,6 +97,16 @@ class MetalBackend:
 
     def divide(self, x: _core.Array, y: _core.Array) -> _core.Array:
         return self._metal.divide(x, y)
+
+    # -- shape ops: views where the strides allow one -------------------------------------------------------------
+    def reshape(self, x: _core.Array, shape: Shape) -> _core.Array:
+        return self._metal.reshape(x, shape)
+
+    def transpose(self, x: _core.Array, axes: Axes) -> _core.Array:
+        return x.transpose(axes)
+
+    def broadcast_to(self, x: _core.Array, shape: Shape) -> _core.Array:
+        return x.broadcast_to(shape)
 
 
 def _open_device() -> _core.Metal:
