@@ -38,7 +38,7 @@ def test_products_of_half_compile_for_every_processor(target: llvm.Target) -> No
 
 
 def _narrowed(line: str) -> str:
-    parameters = "<64 x half> %m, <64 x i16> %b, <4 x i32> %v, half %h, i32 %i, i16 %s, <2 x half> %p"
+    parameters = "<64 x half> %m, <64 x i16> %b, <4 x i32> %v, half %h, i32 %i, i16 %s, <2 x half> %p, ptr %q"
     module = parse_module(f"define void @f({parameters}) {{\n  {line}\n  ret void\n}}\n")
     function = module.functions["@f"]
     narrow_matrices(function)
@@ -51,6 +51,9 @@ _FULL = ", ".join(["half 0xH3C00", "half 0xH4000", *["half 0xH0000"] * 62])
 #: What is right of the equals sign, before and after.
 _NARROWED = {
     "bitcast <64 x i16> %b to <64 x half>": "bitcast <2 x i16> %b to <2 x half>",
+    "extractelement <64 x half> %m, i32 1": "extractelement <2 x half> %m, i32 1",
+    "insertelement <64 x half> %m, half %h, i64 0": "insertelement <2 x half> %m, half %h, i64 0",
+    "insertelement <64 x half> %m, half %h, i64 2": "freeze <2 x half> %m",
     "insertelement <64 x i16> %b, i16 %s, i64 1, !dbg !1": "insertelement <2 x i16> %b, i16 %s, i64 1, !dbg !1",
     "insertelement <64 x half> zeroinitializer, half %h, i64 9": "freeze <2 x half> zeroinitializer",
     f"insertelement <64 x half> <{_FULL}>, half %h, i64 9": "freeze <2 x half> <half 0xH3C00, half 0xH4000>",
@@ -72,6 +75,11 @@ _AS_THEY_ARE = [
 @pytest.mark.parametrize(("line", "narrowed"), [*_NARROWED.items(), *zip(_AS_THEY_ARE, _AS_THEY_ARE, strict=True)])
 def test_instructions(line: str, narrowed: str) -> None:
     assert _narrowed(f"%r = {line}").replace(" ", "") == f"%r = {narrowed}".replace(" ", "")
+
+
+def test_a_constant_that_is_stored() -> None:
+    stored = "store <2 x half> <half 0xH3C00, half 0xH4000>, ptr %q, align 4"
+    assert _narrowed(f"store <64 x half> <{_FULL}>, ptr %q, align 4").replace(" ", "") == stored.replace(" ", "")
 
 
 def test_elements_that_no_lane_has() -> None:
