@@ -138,6 +138,30 @@ def test_features_of_targets() -> None:
     assert Features.of("arm64-apple-macosx14.0.0", "") == Features(True, True, True)
 
 
+_CLAIMS = {
+    "fused_multiply_add": "define float @f(float %x) { %y = call float @llvm.fma.f32(float %x, float %x, float %x)\n"
+    "ret float %y }\ndeclare float @llvm.fma.f32(float, float, float)",
+    "half_conversion": "define half @f(half %x) { %y = fpext half %x to float\n%z = fadd float %y, 1.0\n"
+    "%w = fptrunc float %z to half\nret half %w }",
+    "bfloat_conversion": "define bfloat @f(float %x) { %y = fptrunc float %x to bfloat\nret bfloat %y }",
+}
+
+
+@pytest.mark.parametrize("claim", _CLAIMS)
+@pytest.mark.parametrize(
+    "features",
+    [
+        *("", "+fma", "+f16c", "+avx512f", "+avx512f,-f16c", "-f16c,+avx512f", "+avx512bf16", "+avx512bf16,+avx512vl"),
+        *("+avx512bf16,-avx512bw,+avx512vl", "+avx512bf16,+avx512vl,-f16c", "+fma,+f16c,-avx", "+avx512f,-avx2"),
+    ],
+)
+def test_no_feature_is_claimed_that_llvm_does_not_use(features: str, claim: str) -> None:
+    """Whatever a hypervisor hides: kernels must not need library functions that nobody links."""
+    claimed = getattr(Features.of(X86, features), claim)
+    text = _CLAIMS[claim]
+    assert not (claimed and undefined_symbols(text, llvm.Target(X86, "x86-64", features)))
+
+
 NOTHING = Features(False, False, False)
 INSTRUCTIONS = [
     "%r = fadd {t} %a, %b",

@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import fuzz_metallib
 import numpy as np
@@ -21,6 +22,7 @@ from isometal.soft.errors import (
     MetallibError,
     SoftDeviceError,
 )
+from isometal.soft.lower import llvm
 
 STEEL = "steel_gemm_fused_nn_float32_float32_bm64_bn64_bk16_wm2_wn2"
 PLAIN = {
@@ -237,7 +239,7 @@ def test_what_source_becomes_depends_on_all_that_it_is_made_of(tmp_path):
     assert [result("2", "+1", True), result("1", "", False)] == [3, 1]
 
 
-@pytest.mark.parametrize("change", ["observed", "compiler", "target"])
+@pytest.mark.parametrize("change", ["observed", "compiler", "features", "processor"])
 def test_what_decides_the_code_is_in_the_key(monkeypatch, change):
     soft.Library.from_metallib(metallib()).kernel("double_all")
     asked: list[str] = []
@@ -247,12 +249,13 @@ def test_what_decides_the_code_is_in_the_key(monkeypatch, change):
     )
     if change == "compiler":
         monkeypatch.setattr(compiler, "compiler_version", lambda: "another")
-    if change == "target":
-        from isometal.soft.lower import llvm
-
-        host = llvm.host()
-        plainer = llvm.Target(host.triple, host.cpu, host.features.replace("+avx512f", "-avx512f") + ",-xop")
+    host = llvm.host()
+    if change == "features":
+        plainer = replace(host, features=host.features.replace("+avx512f", "-avx512f") + ",-xop")
         monkeypatch.setattr(llvm, "host", lambda: plainer)
+    if change == "processor":
+        another = replace(host, cpu="generic" if host.cpu != "generic" else "x86-64-v2")
+        monkeypatch.setattr(llvm, "host", lambda: another)
     soft.Library.from_metallib(metallib()).kernel("double_all", observed=change == "observed")
     assert asked == ["isometal.soft.compiler:build"]
 

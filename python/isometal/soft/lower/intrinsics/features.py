@@ -26,21 +26,28 @@ class Features:
 
     @staticmethod
     def of(triple: str, features: str) -> Features:
-        """Features of a target.
+        """Features of a target, never more than LLVM will use.
 
         Args:
             triple: LLVM's target triple.
-            features: what the processor has, as LLVM's ``+a,-b``; the base of the architecture is not repeated in it.
+            features: what the processor has, as LLVM's ``+a,-b``. The processor's name does not count: what is not
+                listed is done without. For the processor of this process LLVM lists everything.
         """
         if triple.startswith(("aarch64", "arm64")):
             # Expanded in line to integer operations where there is no instruction.
             return Features(bfloat_conversion=True)
         has = set(features.split(","))
         return Features(
-            fused_multiply_add="+fma" in has,
-            half_conversion="+f16c" in has or "+avx512f" in has,
-            bfloat_conversion="+avx512bf16" in has and "+avx512vl" in has,
+            fused_multiply_add="+fma" in has and has.isdisjoint(_UNDER_FMA),
+            half_conversion=("+f16c" in has and has.isdisjoint(_UNDER_FMA))
+            or ("+avx512f" in has and has.isdisjoint(_UNDER_AVX512)),
+            bfloat_conversion=has.issuperset({"+avx512bf16", "+avx512vl"})
+            and has.isdisjoint(_UNDER_AVX512 | {"-avx512f", "-avx512bw"}),
         )
 
+
+# What LLVM switches off takes what rests on it along: a virtual machine may hide the one and show the other.
+_UNDER_FMA = frozenset({"-avx"})
+_UNDER_AVX512 = frozenset({"-avx", "-avx2", "-fma", "-f16c"})
 
 MODERN = Features()
