@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from isometal.soft.errors import LoweringError
 from isometal.soft.lower import abi, llvm
 
-_lock = threading.Lock()
-_numbers = count()
-_jit: Any = None
+#: LLVM's linker keeps some 9 KB of each library for as long as it lives, also of those that were unloaded.
+_LOADS_PER_LINKER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +37,34 @@ def build(ir: str, target: llvm.Target | None = None) -> bytes:
     return llvm.object_code(module, chosen)
 
 
+class _Linkers:
+    """A new linker after so many loads. LLVM keeps the old one until the last of its libraries goes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._linker: Any = None
+        self._loads = 0
+
+    def link(self, builder: Any) -> Any:
+        with self._lock:
+            if self._loads % _LOADS_PER_LINKER == 0:
+                self._linker = llvm.binding().create_lljit_compiler(llvm.host().machine(jit=True))
+            self._loads += 1
+            return builder.link(self._linker, f"kernel{self._loads}")
+
+
+_linkers = _Linkers()
+
+
 def load(code: bytes) -> NativeKernel:
     """Link an object that `build` made into this process.
 
     Raises:
         LoweringError: the object is not for this process, or needs a symbol that nothing defines.
     """
-    global _jit
-    binding = llvm.binding()
-    with _lock:
-        if _jit is None:
-            _jit = binding.create_lljit_compiler(llvm.host().machine(jit=True))
-        builder = (
-            binding.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(abi.KERNEL_SYMBOL)
-        )
-        try:
-            library = builder.link(_jit, f"kernel{next(_numbers)}")
-            address = library[abi.KERNEL_SYMBOL]
-        except RuntimeError as error:
-            raise LoweringError(f"[soft] a compiled kernel cannot be loaded: {error}") from error
-    return NativeKernel(address, library)
+    builder = llvm.binding().JITLibraryBuilder().add_object_img(code).add_current_process()
+    try:
+        library = _linkers.link(builder.export_symbol(abi.KERNEL_SYMBOL))
+    except RuntimeError as error:
+        raise LoweringError(f"[soft] a compiled kernel cannot be loaded: {error}") from error
+    return NativeKernel(library[abi.KERNEL_SYMBOL], library)
