@@ -256,3 +256,13 @@ kernel void k(device float* o [[buffer(0)]], device packed_float3* p [[buffer(1)
     x = (6.25 - 0.5) / 2
     assert out.tolist() == [x, 10.5, 7, 5, 1, 2, 0x3C00, 3, 4321, 1 + 3 + 590, 2]
     assert packed.tolist() == [[7, 3, 5], [1, 7, 1]]
+
+
+def test_forms_compile_for_every_kernel() -> None:
+    path = Path(__file__).with_name("msl") / "forms.metal"
+    found = Library.open(path)
+    assert found.kernels == ("get_unpack", "get_negate", "fold_float32", "fold_float16", "fold_bfloat16")
+    assert found.kernel("get_negate").reflection.bindings[0].type_name == "Block"
+    for name in found.kernels[2:]:
+        kernel = found.kernel(name, {"has_mask": True})
+        assert [(a.name, a.type_size) for a in kernel.reflection.bindings][2:4] == [("mask", 1), ("p", 128)]

@@ -123,7 +123,7 @@ class _Compilation:
             self._check_conditions(constants, bindings, problems)
         check_constants(module, constants.derived, rewritten, {c.symbol for c, _ in constants.given}, problems)
         check_ir(module, rewritten, problems)
-        check_recursion(module, rewritten, lambda ir: driver.optimize(folder, ir).output, problems)
+        check_recursion(module, rewritten, lambda ir: _optimized(folder, ir), problems)
         if problems:
             raise RejectedSource(problems)
         options = AirOptions(self.fast_math, self.language_version)
@@ -210,6 +210,13 @@ def _constants(module: ModuleText, rewritten: Rewritten, described: Described) -
     derived = find_derived(module)
     symbols = {source_name(symbol): symbol for symbol in derived.functions.values()}
     return Constants(given, derived, symbols | {name: constant.symbol for constant, name in given})
+
+
+def _optimized(folder: Path, ir: str) -> str:
+    result = driver.optimize(folder, ir)
+    if not result.succeeded:
+        raise MslError("[soft] the optimiser refused what the front end made; this is a fault of it.", result.messages)
+    return result.output
 
 
 def _is_file(name: str) -> bool:

@@ -22,13 +22,19 @@ _INDIRECT = re.compile(r"\bcall [^@%\n]*%[\w.]+\(")
 _THREADGROUP = re.compile(r"@__msl_threadgroup_variable\(i32 \w+ (\d+), i64 \w+ (\d+)")
 _ASSEMBLY = re.compile(r"\bcall [^@%\n]*\basm\b")
 _LENGTH = re.compile(r"\d+")
+_COMDAT = re.compile(r" comdat(\([^)]*\))?(?= )")
 
 
 def check_ir(module: ModuleText, rewritten: Rewritten, problems: list[Diagnostic]) -> None:
-    """Calls through pointers and threadgroup memory of all kernels."""
+    """Calls through pointers, calls of kernels, and threadgroup memory of all kernels."""
     calls = _calls(module)
     entries = [entry_symbol(instantiation.number) for instantiation in rewritten.instantiations]
+    called = {instantiation.function.name for instantiation in rewritten.instantiations}
+    kernels = {callee for entry in entries for callee in calls.get(entry, ()) if source_name(callee) in called}
     for name in _reachable(calls, *entries):
+        for kernel in sorted(calls[name] & kernels) if name not in entries else ():
+            message = f"{{}} calls kernel '{source_name(kernel)}'; in Metal, kernels are not called"
+            problems.append(_problem(rewritten, name, message))
         if _ASSEMBLY.search(module.pieces[name]):
             problems.append(_problem(rewritten, name, "{} has inline assembly, which Metal does not allow"))
         if _INDIRECT.search(module.pieces[name]):
@@ -71,8 +77,12 @@ def check_recursion(
     if not suspects:
         return
     part = module.closure(suspects)
-    for name in suspects:
-        part.pieces[name] = re.sub("^define linkonce_odr ", "define ", part.pieces[name])
+    for name, text in part.functions():
+        head, line_end, body = text.partition("\n")
+        if name in suspects:
+            # As a function that is there for others: the optimiser would drop it.
+            head = re.sub("^define linkonce_odr ", "define ", head)
+        part.pieces[name] = _COMDAT.sub("", head) + line_end + body
     optimized = _calls(ModuleText.parse(optimize(str(part))))
     for name in _recursive(optimized, list(optimized)):
         problems.append(_problem(rewritten, name, "{} calls itself; recursion is not allowed in Metal"))
