@@ -129,6 +129,11 @@ def test_parameters_that_the_device_does_not_have(kind: str) -> None:
     _refused(text, f"kernel 'k' has a parameter of kind '{kind}'")
 
 
+@pytest.mark.parametrize("word", ["address_space", "location_index"])
+def test_a_buffer_says_where_it_is(word: str) -> None:
+    _refused(air(_STORE).replace(f'"air.{word}"', '"air.other"'), f"kernel 'k': its metadata has None as {word}")
+
+
 def test_calls_through_pointers() -> None:
     body = """
 entry:

@@ -57,7 +57,7 @@ def test_a_library_is_opened_and_a_kernel_compiled():
     [
         (b"nonsense", "double_all", INVALID_LIBRARY, "probe: at byte 0x8: the file ends within the header"),
         (library(), "nothing", FUNCTION_NOT_FOUND, "[soft] no kernel 'nothing' in probe"),
-        (library(name="other"), "other", UNSUPPORTED, "no kernel 'other' in !air.kernel"),
+        (library(name="other"), "other", UNSUPPORTED, "kernel 'other' has no entry in !air.kernel"),
         (build([Kernel("k", b"BC\xc0\xde" + bytes(40))]), "k", INVALID_LIBRARY, "the bitcode of 'k'"),
     ],
 )

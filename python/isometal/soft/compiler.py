@@ -29,7 +29,17 @@ __all__ = ["Air", "Compiled", "compile_kernel", "reflect_kernel"]
 #: MLX's largest kernels take a few seconds on a slow machine.
 _COMPILE_SECONDS, _REFLECT_SECONDS = 300.0, 30.0
 #: Of this package: what decides how a kernel is compiled.
-_SOURCES = ("ir", "lower", "bitcode.py", "compiler.py", "conditions.py", "metadata.py", "native.py", "reflection.py")
+_SOURCES = (
+    "ir",
+    "lower",
+    "air_nodes.py",
+    "bitcode.py",
+    "compiler.py",
+    "conditions.py",
+    "metadata.py",
+    "native.py",
+    "reflection.py",
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isometal.soft.air_nodes import KernelNode, Words
 from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Module, Parameter
 from isometal.soft.ir.types import vector
@@ -72,37 +73,22 @@ def sources(module: Module, kernel: str) -> list[Source]:
     Raises:
         LoweringError: no metadata, or a parameter that compute kernels on this device cannot have.
     """
-    try:
-        found = _arguments(module, kernel)
-        return [_source(module.metadata_operands(argument), kernel) for argument in found]
-    except (ValueError, IndexError) as error:
-        raise LoweringError(f"[soft] the metadata of kernel {kernel!r} cannot be read ({error}).") from error
+    node = KernelNode(module, kernel)
+    return [_source(node, words) for words in node.arguments()]
 
 
-def _arguments(module: Module, kernel: str) -> list[str]:
-    """Names of the nodes that describe a kernel's parameters."""
-    for entry in module.metadata_operands("!air.kernel"):
-        node = module.metadata_operands(entry[0])
-        if node and node[0][-1] in (f"@{kernel}", f'@"{kernel}"'):
-            return [argument[0] for argument in module.metadata_operands(node[2][0])]
-    raise LoweringError(f"[soft] kernel {kernel!r} has no entry in !air.kernel; the module is not complete AIR.")
-
-
-def _source(node: list[list[str]], kernel: str) -> Source:
-    words = [part[-1].strip('"')[4:] if part[-1].startswith('"air.') else "" for part in node]
-    # `! "text"`: a metadata string is two tokens.
+def _source(kernel: KernelNode, words: Words) -> Source:
     if "buffer" in words:
-        space = int(node[words.index("address_space") + 1][-1])
-        index = int(node[words.index("location_index") + 1][-1])
-        return Source("threadgroup" if space == 3 else "buffer", index)
+        space = kernel.word_number(words, "address_space")
+        return Source("threadgroup" if space == 3 else "buffer", kernel.word_number(words, "location_index"))
     for word in words:
         if word in _UNIFORM_VECTORS or word in _UNIFORM_SCALARS or word in _CONSTANTS:
             return Source(word)
         if word in _FROM_THREAD or word in _POSITIONS:
             return Source(word)
-    named = next((word for word in words if word), "nothing")
+    named = next(iter(words), "nothing")
     raise LoweringError(
-        f"[soft] kernel {kernel!r} has a parameter of kind {named!r}; buffers and positions are possible."
+        f"[soft] kernel {kernel.name!r} has a parameter of kind {named!r}; buffers and positions are possible."
     )
 
 
