@@ -32,6 +32,7 @@ if(TARGET isometal_soft)
     PRIVATE csrc/metal_bindings/copy.cpp
             csrc/metal_bindings/elementwise.cpp
             csrc/metal_bindings/metal.cpp
+            csrc/metal_bindings/norm.cpp
             csrc/metal_session.cpp
             csrc/soft/bindings.cpp
             csrc/soft/reflection_binding.cpp

@@ -98,6 +98,28 @@ class MetalBackend:
     def divide(self, x: _core.Array, y: _core.Array) -> _core.Array:
         return self._metal.divide(x, y)
 
+    # -- norms, positions -----------------------------------------------------------------------------------------
+    def rms_norm(self, x: _core.Array, weight: _core.Array | None, eps: float) -> _core.Array:
+        return self._metal.rms_norm(x, weight, eps)
+
+    def layer_norm(
+        self, x: _core.Array, weight: _core.Array | None, bias: _core.Array | None, eps: float
+    ) -> _core.Array:
+        return self._metal.layer_norm(x, weight, bias, eps)
+
+    def rope(
+        self,
+        x: _core.Array,
+        dims: int,
+        traditional: bool,
+        base: float,
+        scale: float,
+        offset: int | _core.Array,
+        freqs: _core.Array | None,
+    ) -> _core.Array:
+        start, starts = (offset, None) if isinstance(offset, int) else (0, offset)
+        return self._metal.rope(x, dims, traditional, base, scale, start, starts, freqs)
+
     # -- shape ops: views where the strides allow one -------------------------------------------------------------
     def reshape(self, x: _core.Array, shape: Shape) -> _core.Array:
         return self._metal.reshape(x, shape)
