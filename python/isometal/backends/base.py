@@ -28,6 +28,8 @@ class Backend(Protocol):
     name: str
     #: The type of its data: an operand of exactly this type needs no conversion.
     native: type
+    #: The device may take float32 and bfloat16 subnormals for zeros, in operands and results (Metal does).
+    flushes_subnormals: bool
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ class CpuBackend:
 
     name = "cpu"
     native: type = np.ndarray
+    flushes_subnormals = False
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ class MetalBackend:
 
     name = "metal"
     native: type = _core.Array
+    flushes_subnormals = True
 
     def __init__(self) -> None:
         self._metal = _open_device()

@@ -63,6 +63,8 @@ class MlxBackend:
 
     name = "mlx"
     native: type = mx.array
+    #: Metal does, and MLX has no say in it.
+    flushes_subnormals = _STREAM is None
 
     # -- the way in and out ---------------------------------------------------------------------------------------
     def device(self) -> Mapping[str, str]:

@@ -12,12 +12,12 @@ from functools import partial
 
 from isometal import selection
 from isometal.dtypes import BY_NAME
-from isometal.optable import OPS
 from isometal.parity import cases
 from isometal.parity import truth as truths
-from isometal.parity.compare import MismatchError, attribute, compare, error_ratio
+from isometal.parity.compare import MismatchError, attribute, error_ratio
 from isometal.parity.model import Case, Check, Metrics, Outcome, Truth
 from isometal.parity.operands import Operands, materialise, run
+from isometal.parity.subnormals import judge
 
 #: The backends that every other is compared with.
 PEERS = ("cpu", "mlx")
@@ -47,7 +47,7 @@ class Evaluation:
         truth = self.truth
         try:
             result = run(self.case, backend, self.operands, truth.value.size * BY_NAME[truth.dtype].itemsize)
-            return compare(result, truth, OPS[self.case.op].tolerance[truth.dtype], backend)
+            return judge(self.case, self.operands, truth, result, backend)
         except Exception as error:
             return error
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isometal.optable import OPS
-from isometal.parity.compare import compare
 from isometal.parity.model import LAYOUTS, ArraySpec, Case, Operand
 from isometal.parity.operands import materialise, run
 from isometal.parity.properties.draw import Shape
 from isometal.parity.properties.law import Law
 from isometal.parity.properties.trial import Broken, Trial
+from isometal.parity.subnormals import judge
 from isometal.parity.truth import truth
 
 Drawn = tuple[tuple[Operand, ...], dict[str, Any]]
@@ -29,7 +28,7 @@ def _agrees(t: Trial) -> None:
     t.drawn.append(("case", case))
     operands = materialise(case)
     expected = truth(case, operands)
-    metrics = compare(run(case, t.backend, operands), expected, OPS[t.op].tolerance[expected.dtype], t.backend)
+    metrics = judge(case, operands, expected, run(case, t.backend, operands), t.backend)
     if not metrics.passed:
         raise Broken(
             f"the result differs from float64 at {metrics.worst_index}: {metrics.bound_ratio:.3g} x the bound, "

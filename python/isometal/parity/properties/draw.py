@@ -138,8 +138,12 @@ class Draw:
             made = self.rng(name).choice(_palette(dtype), shape)
         else:
             made = values.fill(kind, shape, dtype, self.rng(name))
-        made = np.asarray(made)
+        made = self._representable(np.asarray(made))
         self.drawn.append((f"{name} ({kind})", made))
+        return made
+
+    def _representable(self, made: NDArray) -> NDArray:
+        """The numbers as the device under test holds them."""
         return made
 
     def whole(self, shape: Shape, limit: int, name: str = "x", low: int | None = None) -> NDArray:

@@ -20,6 +20,7 @@ from isometal.parity.model import Case, NDArray, Truth
 from isometal.parity.operands import Operands
 from isometal.parity.properties.draw import Draw
 from isometal.parity.rounding import FORMATS, round_to, spacing
+from isometal.parity.subnormals import flush, flushes
 from isometal.parity.truth import truth
 
 
@@ -45,6 +46,13 @@ class Trial(Draw):
     @property
     def unit_roundoff(self) -> float:
         return FORMATS[self.dtype].unit_roundoff
+
+    def _representable(self, made: NDArray) -> NDArray:
+        return flush(made, made.dtype.name) if flushes(self.backend, self.op) else made
+
+    def _values(self, result: im.Array | NDArray) -> NDArray:
+        """A side of a comparison. A device that flushes subnormals may do so on one side only."""
+        return self._representable(to_numpy(result))
 
     # -- arrays ---------------------------------------------------------------------------------------------------
     def array(self, values: NDArray) -> im.Array:
@@ -105,7 +113,7 @@ class Trial(Draw):
         self._equal(result, other, law, signed_zeros=False)
 
     def _equal(self, result: im.Array | NDArray, other: im.Array | NDArray, law: str, signed_zeros: bool) -> None:
-        x, y = to_numpy(result), to_numpy(other)
+        x, y = self._values(result), self._values(other)
         self._same_kind(x, y.dtype, y.shape, law)
         if x.dtype.kind not in "iub":
             x, y = x.astype(np.float64), y.astype(np.float64)
@@ -120,8 +128,11 @@ class Trial(Draw):
 
     def within(self, result: im.Array | NDArray, expected: NDArray | float, bound: NDArray | float, law: str) -> None:
         """|result - expected| <= bound in float64; NaN and infinities must be equal where ``expected`` has them."""
-        x = to_numpy(result).astype(np.float64)
+        values = self._values(result)
+        x = values.astype(np.float64)
         t = np.asarray(expected, np.float64)
+        if flushes(self.backend, self.op):
+            t = flush(t, values.dtype.name)
         if x.shape != t.shape:
             raise Broken(f"{law}: the shape is {x.shape}; it must be {t.shape}.")
         limit = np.broadcast_to(np.asarray(bound, np.float64), x.shape)

@@ -17,6 +17,7 @@ from isometal import dtypes
 from isometal.optable import OPS, Tolerance
 from isometal.parity.compare import compare
 from isometal.parity.model import NDArray, Outcome, Truth
+from isometal.parity.subnormals import as_flushed, flush, flushes
 
 INTEGERS = ("int32", "int64", "uint32")
 SIGNED_INTEGERS = ("int32", "int64")
@@ -101,6 +102,8 @@ def run(op: str, row: Row, dtype: str, backend: str) -> Outcome:
             f"[{op}] {row.name}: the result is {values.dtype} {values.shape}; it must be {wanted} {truth.value.shape}."
         )
         return Outcome("failed", message)
+    if flushes(backend, op):
+        values, truth = flush(values, wanted), as_flushed(truth)
     metrics = compare(values, truth, tolerance_of(op, wanted), backend)
     if metrics.passed and _negative_zeros_kept(values, truth.value):
         return Outcome("passed", metrics=metrics)
