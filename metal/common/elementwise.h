@@ -11,20 +11,26 @@ constexpr constant uint elements_per_thread = 16 / sizeof(T);
 
 struct Add {
   template <typename T>
-  T operator()(T a, T b) const { return a + b; }
+  T operator()(T a, T b) const {
+    return a + b;
+  }
   bool operator()(bool a, bool b) const { return a || b; }
 };
 
 struct Subtract {
   template <typename T>
-  T operator()(T a, T b) const { return a - b; }
+  T operator()(T a, T b) const {
+    return a - b;
+  }
   // As MLX: modulo 2.
   bool operator()(bool a, bool b) const { return a != b; }
 };
 
 struct Multiply {
   template <typename T>
-  T operator()(T a, T b) const { return a * b; }
+  T operator()(T a, T b) const {
+    return a * b;
+  }
   bool operator()(bool a, bool b) const { return a && b; }
 };
 

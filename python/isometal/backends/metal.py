@@ -60,9 +60,6 @@ class MetalBackend:
     def dtype(self, data: _core.Array) -> DType:
         return dtypes.BY_NAME[data.dtype]
 
-    def astype(self, data: _core.Array, dtype: DType) -> _core.Array:
-        return self._metal.astype(data, dtypes.NAME_OF[dtype])
-
     def getitem(self, data: _core.Array, index: tuple[int | slice | None, ...]) -> _core.Array:
         """A view."""
         slices = [slice(part, part + 1) if isinstance(part, int) else part for part in index if part is not None]
