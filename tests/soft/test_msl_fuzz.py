@@ -36,6 +36,8 @@ def test_compiler_survives_mutants() -> None:
         "void f() { " + "float2 a(1, 2), b; " * 3000 + "}",
         "void f() { " + "float2 a, " * 5000 + "}",
         "void f() { " + "float2 a < " * 5000 + "}",
+        "void f() { " + "float2 a = " * 5000 + "}",
+        "void f() { " + "float2 a = [] { " * 90 + "}" * 90 + "}",
         "template [[kernel]] " + "a b<c> " * 3000 + ";",
         "template <" + "void (*f)(int), " * 3000 + "int n> void g();",
         "f(" + "float4(1, 2, " * 200 + ")" * 201 + ";",

@@ -17,6 +17,7 @@ _NOT_OF_THE_TYPE = frozenset(["const", "constexpr", "static", "thread", "device"
 def rewrite_vector_constructors(source: Source, edits: Edits, vectors: VectorTypes) -> None:
     """Rewrite what the names of types alone show."""
     bodies = _function_bodies(source)
+    visited: set[int] = set()
     for index in range(len(source.tokens)):
         if not source.word(index) or not vectors.start(index) or source.word(index - 1, "operator"):
             continue
@@ -26,7 +27,7 @@ def rewrite_vector_constructors(source: Source, edits: Edits, vectors: VectorTyp
         if source.operator(end, "("):
             _construct(source, edits, index, end)
         elif source.word(end) and _within(bodies, index):
-            for name in _declarators(source, end):
+            for name in _declarators(source, end, visited):
                 if not _declares_function(source, vectors, name + 1):
                     _initialize(source, edits, name, source.text(index, end))
 
@@ -86,14 +87,36 @@ def _is_declarator(source: Source, opener: int, closer: int) -> bool:
     return any(source.operator(closer + 1, text) for text in ("[", "("))
 
 
-def _declarators(source: Source, first: int) -> Iterator[int]:
-    """Names of the variables of one declaration in a function that have `(arguments)`; the first name is at `first`."""
-    for start, end in source.brackets.split(first, source.statement_end(first)):
-        behind = start + 1
-        if not source.word(start) or (behind < end and not _follows_name(source, behind)):
+def _declarators(source: Source, first: int, visited: set[int]) -> Iterator[int]:
+    """Names of the variables of one declaration in a function that have `(arguments)`; the first name is at `first`.
+
+    `visited`: tokens that were looked at for earlier declarations around this one, which then is none; so that the time
+    does not grow with the square of a statement's length.
+    """
+    if first in visited:
+        return
+    name = index = first
+    while True:
+        behind = name + 1
+        if not source.word(name) or not (_ends_declarator(source, behind) or _follows_name(source, behind)):
             return  # `float2 a, int b`: parameters
-        if source.operator(behind, "(") and source.brackets.partner(behind) == end - 1:
-            yield start
+        if source.operator(behind, "(") and _ends_declarator(source, source.brackets.after(behind)):
+            yield name
+        while not _ends_declarator(source, index):
+            visited.add(index)
+            closer = None
+            if source.operator(index, "<") and source.word(index - 1):
+                closer = source.brackets.template_end(index)
+            index = closer + 1 if closer is not None else source.brackets.after(index)
+        if not source.operator(index, ","):
+            return
+        name = index = index + 1
+
+
+def _ends_declarator(source: Source, index: int) -> bool:
+    if index >= len(source.tokens) or source.brackets.is_closer(index):
+        return True
+    return source.operator(index, ",") or source.operator(index, ";")
 
 
 def _follows_name(source: Source, index: int) -> bool:
