@@ -1,9 +1,10 @@
 // csrc/dispatcher/dispatcher.cpp: memory, encoding, commits and waiting.
 #include "dispatcher/dispatcher.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -25,6 +26,15 @@ constexpr std::chrono::milliseconds kPoll{50};
 
 MTL::Size size_of(const launch::Size3& size) {
   return MTL::Size(size.x, size.y, size.z);
+}
+
+/// Counts the forks that this process descends from since its first dispatcher: a look at it costs nothing,
+/// and getpid() is a system call.
+std::atomic<int> forks{0};
+
+void count_forks() {
+  static std::once_flag once;
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { ++forks; }); });
 }
 
 launch::DeviceTraits traits_of(MTL::Device* device) {
@@ -53,6 +63,7 @@ class Dispatcher::Memory final : public DeviceMemory {
 };
 
 std::shared_ptr<Dispatcher> Dispatcher::create(Pipelines::Loader loader, Interrupt interrupt) {
+  count_forks();
   const Pool pool;
   auto device = NS::TransferPtr(MTL::CreateSystemDefaultDevice());
   if (!device) throw BackendError("[metal] this machine has no Metal device.");
@@ -61,7 +72,7 @@ std::shared_ptr<Dispatcher> Dispatcher::create(Pipelines::Loader loader, Interru
 }
 
 Dispatcher::Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader loader, Interrupt interrupt)
-    : process_(getpid()),
+    : fork_(forks),
       device_(std::move(device)),
       queue_(NS::TransferPtr(device_->newCommandQueue())),
       fence_(NS::TransferPtr(device_->newFence())),
@@ -73,7 +84,7 @@ Dispatcher::Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader load
 }
 
 Dispatcher::~Dispatcher() {
-  if (getpid() != process_) return;
+  if (forks != fork_) return;
   try {
     shut_down();
   } catch (const BackendError&) {  // nobody is left to hear of it
@@ -103,7 +114,7 @@ void Dispatcher::force(launch::Family family, std::string variant) {
 }
 
 void Dispatcher::require_usable() const {
-  if (getpid() != process_) {
+  if (forks != fork_) {
     throw BackendError(
         "[metal] this process was forked from one that uses Metal, and a device does not survive that; start "
         "it "
@@ -168,7 +179,7 @@ std::optional<Array> Dispatcher::adopt(const Array& array, bool in_place) {
 }
 
 void Dispatcher::release(std::unique_ptr<Block> block) noexcept {
-  if (getpid() != process_) {
+  if (forks != fork_) {
     // The device is the parent's. Freeing what it gave us is not safe here, and the process is short-lived.
     static_cast<void>(block.release());
     return;
@@ -353,7 +364,7 @@ void Dispatcher::throw_failure(std::uint64_t written) {
 }
 
 void Dispatcher::wait_written(const Block& block) {
-  if (getpid() != process_) require_usable();
+  if (forks != fork_) require_usable();
   const Pool pool;
   std::unique_lock lock(mutex_);
   wait_for(lock, block.last_write);

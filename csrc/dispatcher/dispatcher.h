@@ -106,7 +106,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void wait_written(const Block& block);
   void release(std::unique_ptr<Block> block) noexcept;
 
-  const int process_;
+  const int fork_;  ///< the process that made this, as a number of forks
   NS::SharedPtr<MTL::Device> device_;
   NS::SharedPtr<MTL::CommandQueue> queue_;
   NS::SharedPtr<MTL::Fence> fence_;

@@ -11,7 +11,11 @@ namespace isometal::soft {
 
 unsigned default_threads() {
   const char* setting = std::getenv("ISOMETAL_SOFT_THREADS");
-  if (setting == nullptr) return std::clamp(std::thread::hardware_concurrency(), 1u, kMaxOsThreads);
+  if (setting == nullptr) {
+    // Asked once: the C library opens files of the kernel's for it, and every dispatch asks here.
+    static const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxOsThreads);
+    return cores;
+  }
   const std::string_view text = setting;
   unsigned threads = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
