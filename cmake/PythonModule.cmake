@@ -31,6 +31,7 @@ if(TARGET isometal_soft)
     _core
     PRIVATE csrc/metal_bindings/copy.cpp
             csrc/metal_bindings/elementwise.cpp
+            csrc/metal_bindings/matmul.cpp
             csrc/metal_bindings/metal.cpp
             csrc/metal_bindings/norm.cpp
             csrc/metal_session.cpp

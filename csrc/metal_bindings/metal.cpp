@@ -141,6 +141,7 @@ void bind_metal(nb::module_& m) {
           "How many bytes of dead arrays to keep for reuse.");
   bindings::bind_copy(type);
   bindings::bind_elementwise(type);
+  bindings::bind_matmul(type);
   bindings::bind_norm(type);
 }
 

@@ -96,6 +96,10 @@ class MetalBackend:
     def divide(self, x: _core.Array, y: _core.Array) -> _core.Array:
         return self._metal.divide(x, y)
 
+    # -- matmul ---------------------------------------------------------------------------------------------------
+    def matmul(self, x: _core.Array, y: _core.Array) -> _core.Array:
+        return self._metal.matmul(x, y)
+
     # -- norms, positions -----------------------------------------------------------------------------------------
     def rms_norm(self, x: _core.Array, weight: _core.Array | None, eps: float) -> _core.Array:
         return self._metal.rms_norm(x, weight, eps)

@@ -1,0 +1,33 @@
+// csrc/launch/matmul.cpp: gemv where a side of out is short, else gemm.
+#include "launch/matmul.h"
+
+#include "launch/gemm.h"
+#include "launch/gemv.h"
+
+namespace isometal::launch {
+namespace {
+
+bool is_empty(const Layout& a, const Layout& b) {
+  return element_count(Dims(a.shape.begin(), a.shape.end() - 1)) == 0 || b.shape.back() == 0;
+}
+
+bool takes_gemv(const Product& product, const MatmulChoice& choice) {
+  return choice.gemm.forced.empty() && fits_gemv(product);
+}
+
+}  // namespace
+
+MatmulCopies matmul_copies(const Layout& a, const Layout& b, const MatmulChoice& choice) {
+  if (is_empty(a, b)) return {};
+  const Product product = make_product(a, b);
+  if (product.k() == 0 || takes_gemv(product, choice)) return {};
+  return {!product.a.readable(), !product.b.readable()};
+}
+
+Plan matmul(DType dtype, const Layout& a, const Layout& b, const MatmulChoice& choice) {
+  if (is_empty(a, b)) return {};
+  const Product product = make_product(a, b);
+  return takes_gemv(product, choice) ? gemv(dtype, product, choice.gemv) : gemm(dtype, product, choice.gemm);
+}
+
+}  // namespace isometal::launch
