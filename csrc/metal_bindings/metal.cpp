@@ -143,6 +143,7 @@ void bind_metal(nb::module_& m) {
   bindings::bind_elementwise(type);
   bindings::bind_matmul(type);
   bindings::bind_norm(type);
+  bindings::bind_reduce(type);
 }
 
 }  // namespace isometal

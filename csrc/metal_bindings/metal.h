@@ -33,6 +33,7 @@ void bind_copy(nanobind::class_<Metal>& metal);
 void bind_elementwise(nanobind::class_<Metal>& metal);
 void bind_matmul(nanobind::class_<Metal>& metal);
 void bind_norm(nanobind::class_<Metal>& metal);
+void bind_reduce(nanobind::class_<Metal>& metal);
 
 }  // namespace bindings
 }  // namespace isometal

@@ -46,7 +46,7 @@ struct Sum {
   }
 };
 
-/// NaN where one of the elements is NaN.
+/// Of a number and NaN the number.
 struct Max {
   template <typename T>
   static constexpr T neutral() {
@@ -54,17 +54,11 @@ struct Max {
   }
 
   template <typename T>
-  enable_if_t<is_integral_v<T>, T> operator()(T a, T b) const {
+  T operator()(T a, T b) const {
     return max(a, b);
   }
-  float operator()(float a, float b) const { return b > a || b != b ? b : a; }
-  template <typename T>
-  vec<T, 4> operator()(vec<T, 4> a, vec<T, 4> b) const {
-    return max(a, b);
-  }
-  float4 operator()(float4 a, float4 b) const { return select(a, b, b > a || b != b); }
 
-  static float across(float value) { return simd_any(value != value) ? NAN : simd_max(value); }
+  static float across(float value) { return simd_max(value); }
   static int across(int value) { return simd_max(value); }
   static uint across(uint value) { return simd_max(value); }
   static long across(long value) {

@@ -274,3 +274,9 @@ class Metal:
 
     def rope(self, x: Array, dims: int, traditional: bool, base: float, scale: float, offset: int, offsets: Array | None, freqs: Array | None) -> Array:
         """offsets, one for each batch entry, replace offset."""
+
+    def sum(self, x: Array, axes: Sequence[int], keepdims: bool) -> Array: ...
+
+    def mean(self, x: Array, axes: Sequence[int], keepdims: bool) -> Array: ...
+
+    def max(self, x: Array, axes: Sequence[int], keepdims: bool) -> Array: ...

@@ -122,6 +122,16 @@ class MetalBackend:
         start, starts = (offset, None) if isinstance(offset, int) else (0, offset)
         return self._metal.rope(x, dims, traditional, base, scale, start, starts, freqs)
 
+    # -- reductions -----------------------------------------------------------------------------------------------
+    def sum(self, x: _core.Array, axes: Axes, keepdims: bool) -> _core.Array:
+        return self._metal.sum(x, axes, keepdims)
+
+    def mean(self, x: _core.Array, axes: Axes, keepdims: bool) -> _core.Array:
+        return self._metal.mean(x, axes, keepdims)
+
+    def max(self, x: _core.Array, axes: Axes, keepdims: bool) -> _core.Array:
+        return self._metal.max(x, axes, keepdims)
+
     # -- shape ops: views where the strides allow one -------------------------------------------------------------
     def reshape(self, x: _core.Array, shape: Shape) -> _core.Array:
         return self._metal.reshape(x, shape)
