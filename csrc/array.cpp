@@ -59,6 +59,23 @@ void copy_runs(std::byte* out, const std::byte* in, std::vector<Run> runs) {
   }
 }
 
+/// As copy_runs, of elements that `byte_strides` lay out from `first` on.
+void copy_elements(std::byte* out, const std::byte* first, const Dims& shape, const Dims& byte_strides,
+                   DType dtype) {
+  if (element_count(shape) == 0) return;
+  std::vector<Run> runs = merged_runs(shape, byte_strides);
+  switch (itemsize(dtype)) {
+    case 1:
+      return copy_runs<1>(out, first, std::move(runs));
+    case 2:
+      return copy_runs<2>(out, first, std::move(runs));
+    case 4:
+      return copy_runs<4>(out, first, std::move(runs));
+    default:
+      return copy_runs<8>(out, first, std::move(runs));
+  }
+}
+
 }  // namespace
 
 Array::Array(std::shared_ptr<Buffer> buffer, DType dtype, Layout layout)
@@ -83,23 +100,7 @@ Array Array::empty(Dims shape, DType dtype) {
 Array Array::copy_of(const std::byte* first, Dims shape, const Dims& byte_strides, DType dtype) {
   extent({shape, byte_strides, 0});  // for its checks
   Array result = empty(std::move(shape), dtype);
-  if (result.size() == 0) return result;
-  std::vector<Run> runs = merged_runs(result.shape(), byte_strides);
-  std::byte* out = result.mutable_data();
-  switch (itemsize(dtype)) {
-    case 1:
-      copy_runs<1>(out, first, std::move(runs));
-      break;
-    case 2:
-      copy_runs<2>(out, first, std::move(runs));
-      break;
-    case 4:
-      copy_runs<4>(out, first, std::move(runs));
-      break;
-    default:
-      copy_runs<8>(out, first, std::move(runs));
-      break;
-  }
+  copy_elements(result.mutable_data(), first, result.shape(), byte_strides, dtype);
   return result;
 }
 
@@ -131,12 +132,18 @@ Array Array::contiguous() const {
 }
 
 Array Array::copy() const {
+  Array result = empty(layout_.shape, dtype_);
+  copy_to(result.mutable_data());
+  return result;
+}
+
+void Array::copy_to(std::byte* out) const {
   Dims byte_strides = layout_.strides;
   for (std::int64_t& stride : byte_strides) {
     // Only a stride that is never walked can be too large to count bytes.
     stride = checked_mul(stride, itemsize(dtype_)).value_or(0);
   }
-  return copy_of(data(), layout_.shape, byte_strides, dtype_);
+  copy_elements(out, data(), layout_.shape, byte_strides, dtype_);
 }
 
 }  // namespace isometal

@@ -59,6 +59,8 @@ class Array {
   Array contiguous() const;
   /// A contiguous copy in memory of its own.
   Array copy() const;
+  /// The elements, row-major without gaps, into memory that has room for them.
+  void copy_to(std::byte* out) const;
 
  private:
   Array with(Layout layout) const { return Array(buffer_, dtype_, std::move(layout)); }

@@ -179,12 +179,15 @@ nb::dict build_info() {
   return result;
 }
 
-/// The core's DTypeError is Python's TypeError; nanobind itself knows the standard exceptions.
-void translate_dtype_error(const std::exception_ptr& error, void*) {
+/// The core's own exceptions; nanobind itself knows the standard ones.
+void translate_errors(const std::exception_ptr& error, void*) {
   try {
     std::rethrow_exception(error);
   } catch (const isometal::DTypeError& dtype_error) {
     PyErr_SetString(PyExc_TypeError, dtype_error.what());
+  } catch (const isometal::BackendError& backend_error) {
+    const nb::object type = nb::module_::import_("isometal.errors").attr("BackendError");
+    PyErr_SetString(type.ptr(), backend_error.what());
   }
 }
 
@@ -273,7 +276,7 @@ void bind_array(nb::module_& m) {
 
 NB_MODULE(_core, m) {
   m.doc() = "Native core of isometal: array storage, the software Metal device, and facts about the build.";
-  nb::register_exception_translator(translate_dtype_error);
+  nb::register_exception_translator(translate_errors);
   m.def("version", [] { return isometal::build_info().version; });
   m.def("build_info", &build_info, nb::sig("def build_info() -> dict[str, typing.Any]"),
         "How this binary was built: version, compiler, cxx_standard, build_type, abi, platform, sanitizers,\n"

@@ -7,28 +7,13 @@
 #include <chrono>
 #include <condition_variable>
 
+#include "metal_helpers.h"
+
 namespace isometal {
 namespace {
 
-/// The pool of a call: what Metal autoreleases goes when the call returns.
-class Pool {
- public:
-  Pool() : pool_(NS::AutoreleasePool::alloc()->init()) {}
-  ~Pool() { pool_->release(); }
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-
- private:
-  NS::AutoreleasePool* pool_;
-};
-
-NS::String* text_object(const std::string& text) {
-  return NS::String::string(text.c_str(), NS::UTF8StringEncoding);
-}
-
 std::string text_of(const NS::Error* error) {
-  if (error == nullptr || error->localizedDescription() == nullptr) return "[metal] failed without a reason.";
-  return error->localizedDescription()->utf8String();
+  return error_text(error, "[metal] failed without a reason.");
 }
 
 /// `object`, or MetalError with what `error` says. The call that sets `error` must come before this one's

@@ -52,7 +52,6 @@ class Allocator {
   /// Frees what is idle until at most so many bytes are cached.
   void trim(std::size_t bytes, std::uint64_t completed);
   void set_limit(std::size_t bytes, std::uint64_t completed);
-  std::size_t limit() const { return limit_; }
   const MemoryStats& stats() const { return stats_; }
 
  private:

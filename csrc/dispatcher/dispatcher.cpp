@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
-#include "dispatcher/pool.h"
 #include "error.h"
+#include "metal_helpers.h"
 
 namespace isometal {
 namespace {
@@ -172,9 +171,7 @@ std::optional<Array> Dispatcher::adopt(const Array& array, bool in_place) {
   std::unique_lock lock(mutex_);
   Array copy = make(lock, array.shape(), array.dtype(), true);
   lock.unlock();
-  const Array source = array.contiguous();
-  if (source.nbytes() > 0)
-    std::memcpy(copy.mutable_data(), source.data(), static_cast<std::size_t>(source.nbytes()));
+  array.copy_to(copy.mutable_data());
   return copy;
 }
 
@@ -311,8 +308,8 @@ void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::Comm
   const Pool pool;
   std::string failure;
   if (commands->status() != MTL::CommandBufferStatusCompleted) {
-    failure =
-        "[metal] the device failed: " + error_text(commands->error()) + "; kernels of the command buffer:";
+    failure = "[metal] the device failed: " + error_text(commands->error(), "Metal gave no reason") +
+              "; kernels of the command buffer:";
     std::vector<std::string> names;
     for (const Pipeline* pipeline : flight.kernels) {
       if (std::find(names.begin(), names.end(), pipeline->name) == names.end())

@@ -3,19 +3,15 @@
 
 #include <utility>
 
-#include "dispatcher/pool.h"
 #include "error.h"
+#include "metal_helpers.h"
 
 namespace isometal {
 namespace {
 
-NS::String* text_object(const std::string& text) {
-  return NS::String::string(text.c_str(), NS::UTF8StringEncoding);
-}
-
 [[noreturn]] void refuse(std::string_view what, std::string_view name, const NS::Error* error) {
   throw BackendError("[metal] " + std::string(what) + " " + std::string(name) +
-                     " cannot be made: " + error_text(error));
+                     " cannot be made: " + error_text(error, "Metal gave no reason"));
 }
 
 MTL::DataType type_of(launch::Constant::Type type) {

@@ -82,21 +82,11 @@ void force(const Metal& metal, const std::string& family, std::string variant) {
   metal->force(static_cast<launch::Family>(found - launch::kFamilyNames.begin()), std::move(variant));
 }
 
-void translate(const std::exception_ptr& error, void*) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const BackendError& backend_error) {
-    const nb::object type = nb::module_::import_("isometal.errors").attr("BackendError");
-    PyErr_SetString(type.ptr(), backend_error.what());
-  }
-}
-
 }  // namespace
 }  // namespace bindings
 
 void bind_metal(nb::module_& m) {
   using bindings::Metal;
-  nb::register_exception_translator(bindings::translate);
   nb::class_<Metal> type(
       m, "Metal",
       "The Metal device of this process, and the ops on it. Arrays that it returns lie in memory "

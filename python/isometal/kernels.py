@@ -15,11 +15,6 @@ from isometal.errors import BackendError
 _INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 
 
-def families() -> list[str]:
-    """Names of the kernel families that are installed."""
-    return sorted(path.stem for path in provenance.data_directory("metal").glob("*.metal"))
-
-
 def source(family: str) -> str:
     """The source of a family with its own headers in place. BackendError where a file is missing."""
     folder = provenance.data_directory("metal")

@@ -39,19 +39,20 @@ def flush(values: NDArray, dtype: str) -> NDArray:
     """``values`` (of the dtype, or float64) with what is subnormal in ``dtype`` replaced by a zero of its sign."""
     if dtype not in FLUSHED:
         return values
-    small = np.abs(values) < np.asarray(FORMATS[dtype].smallest_normal, values.dtype)
+    small = _small(values, dtype)
     return np.where(small, np.copysign(np.zeros((), values.dtype), values), values) if small.any() else values
 
 
 def has_subnormals(value: Any) -> bool:
     """Whether ``value`` is an array that a flushing device sees other numbers in."""
-    return (
-        isinstance(value, np.ndarray)
-        and value.dtype.name in FLUSHED
-        and bool(
-            np.any((value != 0) & (np.abs(value) < np.asarray(FORMATS[value.dtype.name].smallest_normal, value.dtype)))
-        )
-    )
+    if not isinstance(value, np.ndarray) or value.dtype.name not in FLUSHED:
+        return False
+    return bool(np.any(_small(value, value.dtype.name) & (value != 0)))
+
+
+def _small(values: NDArray, dtype: str) -> NDArray:
+    """Where ``values`` are zero or subnormal in ``dtype``."""
+    return np.asarray(np.abs(values) < np.asarray(FORMATS[dtype].smallest_normal, values.dtype))
 
 
 def judge(case: Case, operands: Operands, truth: Truth, result: NDArray, backend: str) -> Metrics:
@@ -75,7 +76,7 @@ def as_flushed(truth: Truth) -> Truth:
     """The truth with its subnormals flushed: rounded first, so that what rounds to the smallest normal stays."""
     if truth.dtype not in FLUSHED:
         return truth
-    small = np.abs(round_to(truth.value, truth.dtype)) < FORMATS[truth.dtype].smallest_normal
+    small = _small(round_to(truth.value, truth.dtype), truth.dtype)
     return replace(truth, value=np.where(small, np.copysign(0.0, truth.value), truth.value))
 
 

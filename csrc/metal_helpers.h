@@ -1,4 +1,4 @@
-// csrc/dispatcher/pool.h: small helpers around metal-cpp.
+// csrc/metal_helpers.h: what every user of metal-cpp needs.
 #pragma once
 
 #include <Foundation/Foundation.hpp>
@@ -18,8 +18,13 @@ class Pool {
   NS::AutoreleasePool* pool_;
 };
 
-inline std::string error_text(const NS::Error* error) {
-  if (error == nullptr || error->localizedDescription() == nullptr) return "Metal gave no reason";
+inline NS::String* text_object(const std::string& text) {
+  return NS::String::string(text.c_str(), NS::UTF8StringEncoding);
+}
+
+/// What Metal says of an error, `otherwise` where it says nothing.
+inline std::string error_text(const NS::Error* error, const char* otherwise) {
+  if (error == nullptr || error->localizedDescription() == nullptr) return otherwise;
   return error->localizedDescription()->utf8String();
 }
 
