@@ -17,20 +17,19 @@
 
 using namespace metal;
 
-constant uint out_inner [[function_constant(STRIDED_INNER + 0)]];
-constant uint x_inner [[function_constant(STRIDED_INNER + 1)]];
-
 template <typename T, typename Index>
 void copy_stretch(device T* out, device const T* x, constant StridedParams<2>& params, uint3 index) {
   constexpr uint n = elements_per_thread<T>;
   const Stretch<2, Index> s = stretch<2, Index, n>(params, index);
-  if (s.count == n) {
-    for (uint i = 0; i < n; ++i)
-      out[element(s.at[0], s.step[0], out_inner, i)] = x[element(s.at[1], s.step[1], x_inner, i)];
+#define ONE(i) out[s.at[0] + along<0>(s.first + i, s.step[0])] = x[s.at[1] + along<1>(s.first + i, s.step[1])]
+  if (one_element) {
+    ONE(0);
+  } else if (s.count == n) {
+    UNROLL for (uint i = 0; i < n; ++i) ONE(i);
   } else {
-    for (uint i = 0; i < s.count; ++i)
-      out[element(s.at[0], s.step[0], out_inner, i)] = x[element(s.at[1], s.step[1], x_inner, i)];
+    for (uint i = 0; i < s.count; ++i) ONE(i);
   }
+#undef ONE
 }
 
 template <typename T>
@@ -55,7 +54,7 @@ void copy_tile(device T* out, device const T* x, constant CopyTiledParams& param
   const uint across = params.across;
   Index at_out = 0, at_x = 0;
   uint rest = group.z;
-  for (uint axis = 1; axis < walk.axes; ++axis) {
+  for (uint axis = 1; axis < params.axes; ++axis) {
     if (axis == across) continue;
     const uint position = rest % walk.shape[axis];
     rest /= walk.shape[axis];

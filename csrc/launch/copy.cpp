@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "launch/strided.h"
+#include "launch/elementwise.h"
 #include "params/copy.h"
 
 namespace isometal::launch {
@@ -46,10 +46,11 @@ void add_tiled(Plan& plan, std::int64_t itemsize, const Part<2>& part, std::size
   for (std::size_t axis = 1; axis < axes.size(); ++axis) {
     if (axis != across) rest *= axes[axis].size;
   }
-  plan.add(Kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_tiled")).set(STRIDED_WIDE, wide))
+  plan.add(Kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_tiled")).set(ELEMENTWISE_WIDE, wide))
       .write(0, 0, part.offsets[0] * itemsize)
       .read(1, 1, part.offsets[1] * itemsize)
-      .params(2, CopyTiledParams{strided_params(part.walk), static_cast<std::uint32_t>(across), 0})
+      .params(2, CopyTiledParams{strided_params(part.walk), static_cast<std::uint32_t>(axes.size()),
+                                 static_cast<std::uint32_t>(across)})
       .threadgroups({to_u32(ceil_div(axes[0].size, COPY_TILE)),
                      to_u32(ceil_div(axes[across].size, COPY_TILE)), to_u32(rest)},
                     {COPY_TILE, COPY_TILE_ROWS, 1});
@@ -60,20 +61,17 @@ void add_tiled(Plan& plan, std::int64_t itemsize, const Part<2>& part, std::size
 Plan copy(std::int64_t itemsize, const Layout& out, const Layout& x, const Choice& choice) {
   Plan plan;
   if (element_count(x.shape) == 0) return plan;
+  const Forced forced(choice);
   Part<2> all;
   all.walk = walk<2>(x.shape, {&out.strides, &x.strides});
   for_each_part(std::move(all), [&](const Part<2>& part) {
-    const bool wide = choice.forced == "wide" || is_wide(part.walk);
-    const std::size_t across =
-        choice.forced == "strided" ? 0 : axis_across(part.walk, choice.forced == "tiled");
-    if (across != 0) return add_tiled(plan, itemsize, part, across, wide);
-    Kernel kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_strided"));
-    set_strided(kernel, part.walk, wide);
-    Dispatch& dispatch = plan.add(kernel)
-                             .write(0, 0, part.offsets[0] * itemsize)
-                             .read(1, 1, part.offsets[1] * itemsize)
-                             .params(2, strided_params(part.walk));
-    set_strided_grid(dispatch, part.walk, kBytesPerThread / itemsize);
+    const std::size_t across = forced.strided ? 0 : axis_across(part.walk, Forced::has(choice, "tiled"));
+    if (across != 0) return add_tiled(plan, itemsize, part, across, forced.wide || is_wide(part.walk));
+    const KernelName name("copy_", word(itemsize), "_strided");
+    plan.dispatches.push_back(
+        strided_dispatch(Family::kCopy, name, part.walk, kBytesPerThread / itemsize, choice, 2)
+            .write(0, 0, part.offsets[0] * itemsize)
+            .read(1, 1, part.offsets[1] * itemsize));
   });
   return plan;
 }

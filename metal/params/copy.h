@@ -1,7 +1,7 @@
 // metal/params/copy.h: what host and shader share of the copy kernels.
 #pragma once
 
-#include "params/strided.h"
+#include "params/elementwise.h"
 
 // The tile of a transposed copy, and the rows that a thread of its threadgroup (COPY_TILE, COPY_TILE_ROWS)
 // takes.
@@ -12,6 +12,6 @@
 /// one).
 struct CopyTiledParams {
   StridedParams<2> walk;
+  uint32_t axes;
   uint32_t across;  // the axis, 1 or more, along which the source's neighbours lie
-  uint32_t reserved;
 };
