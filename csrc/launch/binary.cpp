@@ -20,8 +20,7 @@ Plan binary(BinaryOp op, DType dtype, const Layout& out, const Layout& a, const 
   if (size == 0) return plan;
   const std::int64_t item = itemsize(dtype);
   const std::int64_t elements = kBytesPerThread / item;
-  Part<3> all;
-  all.walk = walk<3>(out.shape, {&out.strides, &a.strides, &b.strides});
+  Part<3> all = whole<3>(out.shape, {&out, &a, &b});
   if (all.walk.is_flat(0) && all.walk.is_flat(1) && all.walk.is_flat(2) && !Forced(choice).strided) {
     const bool a_scalar = all.walk.axes.empty() || all.walk.axes[0].strides[1] == 0;
     const bool b_scalar = all.walk.axes.empty() || all.walk.axes[0].strides[2] == 0;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "launch/axes.h"
 #include "launch/plan.h"
@@ -17,6 +18,9 @@ namespace isometal::launch {
 
 /// Threads of a threadgroup where nothing asks for another number.
 inline constexpr std::uint32_t kElementwiseThreads = 256;
+/// Threads along axis 0 where an operand's neighbours lie along axis 1: a threadgroup that is nearly square
+/// uses the whole of the cache lines that it reads.
+inline constexpr std::uint32_t kTurnedThreads = 32;
 /// As elements_per_thread in metal/common/elementwise.h.
 inline constexpr std::int64_t kBytesPerThread = 16;
 /// Flat arrays of fewer elements have a thread each, so that all cores get some.
@@ -44,6 +48,32 @@ struct Part {
   Walk<K> walk;
   std::array<std::int64_t, K> offsets{};
 };
+
+/// All of the operands, of one shape: axes in the order that operand 0 has them in memory, so that its
+/// neighbours are axis 0. Not for empty shapes.
+template <std::size_t K>
+Part<K> whole(const Dims& shape, const std::array<const Layout*, K>& operands) {
+  const auto outer_first = [&](std::size_t a, std::size_t b) {
+    return std::abs(operands[0]->strides[a]) > std::abs(operands[0]->strides[b]);
+  };
+  std::vector<std::size_t> order;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] != 1) order.push_back(axis);
+  }
+  std::array<const Dims*, K> strides;
+  for (std::size_t k = 0; k < K; ++k) strides[k] = &operands[k]->strides;
+  if (std::is_sorted(order.begin(), order.end(), outer_first)) return {walk<K>(shape, strides)};
+  std::stable_sort(order.begin(), order.end(), outer_first);
+  Dims sizes(order.size());
+  std::array<Dims, K> sorted;
+  for (std::size_t k = 0; k < K; ++k) sorted[k].resize(order.size());
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    sizes[place] = shape[order[place]];
+    for (std::size_t k = 0; k < K; ++k) sorted[k][place] = operands[k]->strides[order[place]];
+  }
+  for (std::size_t k = 0; k < K; ++k) strides[k] = &sorted[k];
+  return {walk<K>(sizes, strides)};
+}
 
 /// Calls `use` with parts of which each fits a grid, parameters and positions of 32 bits.
 template <std::size_t K, typename Use>
@@ -87,6 +117,10 @@ inline bool takes_one(std::int64_t size, std::int64_t elements, const Choice& ch
   return choice.traits.vector_lanes || size < many;
 }
 
+inline std::uint32_t inner_kind(std::int64_t stride) {
+  return stride == 0 ? INNER_ONE : stride == 1 ? INNER_UNIT : INNER_ANY;
+}
+
 template <std::size_t K>
 StridedParams<K> strided_params(const Walk<K>& walk) {
   StridedParams<K> params{};
@@ -96,6 +130,17 @@ StridedParams<K> strided_params(const Walk<K>& walk) {
     for (std::size_t k = 0; k < K; ++k) params.strides[axis][k] = walk.axes[axis].strides[k];
   }
   return params;
+}
+
+/// Some operand's neighbours lie along axis 1.
+template <std::size_t K>
+bool is_turned(const Walk<K>& walk) {
+  if (walk.axes.size() < 2) return false;
+  for (std::size_t k = 0; k < K; ++k) {
+    const std::int64_t down = std::abs(walk.axes[1].strides[k]);
+    if (down != 0 && down < std::abs(walk.axes[0].strides[k])) return true;
+  }
+  return false;
 }
 
 /// The dispatch of a strided kernel, all but its buffers; parameters at `params_index`. `elements` is the
@@ -113,17 +158,16 @@ Dispatch strided_dispatch(Family family, const KernelName& name, const Walk<K>& 
       .set(ELEMENTWISE_AXES, static_cast<std::uint32_t>(axes.size()));
   for (std::size_t k = 0; k < K; ++k) {
     const std::int64_t stride = axes.empty() ? 0 : axes[0].strides[k];
-    kernel.set(static_cast<std::uint8_t>(ELEMENTWISE_INNER + k),
-               static_cast<std::uint32_t>(stride == 0   ? INNER_ONE
-                                          : stride == 1 ? INNER_UNIT
-                                                        : INNER_ANY));
+    kernel.set(static_cast<std::uint8_t>(ELEMENTWISE_INNER + k), inner_kind(stride));
   }
   std::int64_t rest = 1;
   for (std::size_t axis = 2; axis < axes.size(); ++axis) rest *= axes[axis].size;
   const Size3 grid{to_u32(one ? inner : ceil_div(inner, elements)),
                    axes.size() > 1 ? to_u32(axes[1].size) : 1, to_u32(rest)};
   Size3 group;
-  group.x = std::min(grid.x, kElementwiseThreads);
+  // Lanes of vectors are taken from along axis 0, the more the better.
+  const bool square = is_turned(walk) && !choice.traits.vector_lanes;
+  group.x = std::min(grid.x, square ? kTurnedThreads : kElementwiseThreads);
   group.y = std::min(grid.y, kElementwiseThreads / group.x);
   group.z = std::min(grid.z, kElementwiseThreads / (group.x * group.y));
   Dispatch dispatch(kernel);

@@ -13,8 +13,7 @@ Plan plan_of(const KernelName& kernel, std::int64_t out_item, std::int64_t x_ite
   const std::int64_t size = element_count(out.shape);
   if (size == 0) return plan;
   const std::int64_t elements = kBytesPerThread / std::max(out_item, x_item);
-  Part<2> all;
-  all.walk = walk<2>(out.shape, {&out.strides, &x.strides});
+  Part<2> all = whole<2>(out.shape, {&out, &x});
   const auto& axes = all.walk.axes;
   // One element alone, or neighbours on both sides.
   const bool flat =

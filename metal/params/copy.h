@@ -12,6 +12,6 @@
 /// one).
 struct CopyTiledParams {
   StridedParams<2> walk;
-  uint32_t axes;
   uint32_t across;  // the axis, 1 or more, along which the source's neighbours lie
+  uint32_t reserved;
 };

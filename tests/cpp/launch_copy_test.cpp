@@ -55,6 +55,17 @@ TEST_CASE(a_transposed_copy_goes_by_tiles) {
   CHECK_EQUAL(params.walk.shape[0], 70U);
 }
 
+TEST_CASE(threads_that_are_lanes_take_no_tiles_of_their_own) {
+  Choice lanes;
+  lanes.traits.vector_lanes = true;
+  const Layout x = transpose(contiguous_layout({70, 64}), {1, 0});
+  const Plan plan = to_contiguous(2, x, lanes);
+  CHECK_EQUAL(plan.dispatches[0].kernel.name(), "copy_uint16_strided");
+  CHECK(plan.dispatches[0].group == (Size3{70, 3, 1}));
+  lanes.forced = "tiled";
+  CHECK_EQUAL(to_contiguous(2, x, lanes).dispatches[0].kernel.name(), "copy_uint16_tiled");
+}
+
 TEST_CASE(narrow_transposes_do_not_fill_tiles) {
   const Layout x = transpose(contiguous_layout({1000, 3}), {1, 0});
   CHECK_EQUAL(to_contiguous(4, x).dispatches[0].kernel.name(), "copy_uint32_strided");

@@ -101,7 +101,19 @@ TEST_CASE(rows_and_columns_are_told_by_how_they_lie_along_axis_0) {
   CHECK(inner(turned.dispatches[0]) == (std::vector<std::uint32_t>{INNER_UNIT, INNER_UNIT, INNER_ANY}));
   CHECK_EQUAL(constant(turned.dispatches[0], ELEMENTWISE_AXES), 2U);
   CHECK(turned.dispatches[0].grid == (Size3{33, 7, 1}));
-  CHECK(turned.dispatches[0].group == (Size3{33, 7, 1}));
+  CHECK(turned.dispatches[0].group == (Size3{32, 7, 1}));
+}
+
+TEST_CASE(operands_that_are_transposed_alike_are_flat) {
+  const Layout x = transpose(contiguous_layout({4, 70, 33}), {2, 0, 1});
+  const Plan plan = binary(BinaryOp::kMultiply, DType::kFloat32, x, x, x, {});
+  CHECK_EQUAL(plan.dispatches[0].kernel.name(), "binary_multiply_float32_flat");
+  // out's neighbours are axis 0, wherever the axis stands.
+  const Layout out = transpose(contiguous_layout({33, 70}), {1, 0});
+  const Plan turned = binary(BinaryOp::kAdd, DType::kFloat32, out, out, contiguous_layout({70, 33}), {});
+  CHECK(inner(turned.dispatches[0]) == (std::vector<std::uint32_t>{INNER_UNIT, INNER_UNIT, INNER_ANY}));
+  CHECK(turned.dispatches[0].grid == (Size3{70, 33, 1}));
+  CHECK(turned.dispatches[0].group == (Size3{32, 8, 1}));
 }
 
 TEST_CASE(a_flat_sum_beyond_32_bits_of_threads_takes_several_dispatches) {
