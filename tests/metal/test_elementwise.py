@@ -124,8 +124,8 @@ def logistic(x: NDArray) -> NDArray:
 
 
 def _normal_distribution(x: NDArray) -> NDArray:
-    weights = [0.5 * math.erfc(-v / math.sqrt(2)) for v in x.reshape(-1)]
-    return np.array(weights, np.float64).reshape(x.shape)
+    weights: NDArray = np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[np.float64])(x)
+    return weights
 
 
 #: Of float64: what x is multiplied with.
