@@ -17,20 +17,20 @@
 
 using namespace metal;
 
-constant uint out_inner [[function_constant(STRIDED_INNER + 0)]];
-constant uint x_inner [[function_constant(STRIDED_INNER + 1)]];
-
 template <typename T, typename Index>
 void copy_stretch(device T* out, device const T* x, constant StridedParams<2>& params, uint3 index) {
   constexpr uint n = elements_per_thread<T>;
   const Stretch<2, Index> s = stretch<2, Index, n>(params, index);
-  if (s.count == n) {
-    for (uint i = 0; i < n; ++i)
-      out[element(s.at[0], s.step[0], out_inner, i)] = x[element(s.at[1], s.step[1], x_inner, i)];
+#define ONE(i) out[s.at[0] + along<0>(s.first + i, s.step[0])] = x[s.at[1] + along<1>(s.first + i, s.step[1])]
+  if (one_element) {
+    ONE(0);
+  } else if (s.count == n) {
+    UNROLL
+    for (uint i = 0; i < n; ++i) ONE(i);
   } else {
-    for (uint i = 0; i < s.count; ++i)
-      out[element(s.at[0], s.step[0], out_inner, i)] = x[element(s.at[1], s.step[1], x_inner, i)];
+    for (uint i = 0; i < s.count; ++i) ONE(i);
   }
+#undef ONE
 }
 
 template <typename T>
@@ -55,7 +55,8 @@ void copy_tile(device T* out, device const T* x, constant CopyTiledParams& param
   const uint across = params.across;
   Index at_out = 0, at_x = 0;
   uint rest = group.z;
-  for (uint axis = 1; axis < walk.axes; ++axis) {
+  UNROLL
+  for (uint axis = 1; axis < strided_axes; ++axis) {
     if (axis == across) continue;
     const uint position = rest % walk.shape[axis];
     rest /= walk.shape[axis];
@@ -67,18 +68,20 @@ void copy_tile(device T* out, device const T* x, constant CopyTiledParams& param
   const uint rows = min(uint(COPY_TILE), walk.shape[across] - row);
   at_x += Index(column) * Index(walk.strides[0][1]) + Index(row) * Index(walk.strides[across][1]);
   at_out += Index(column) * Index(walk.strides[0][0]) + Index(row) * Index(walk.strides[across][0]);
-  if (lane.x < rows) {
-    for (uint c = lane.y; c < columns; c += COPY_TILE_ROWS) {
-      tile[c * tile_pitch<T> + lane.x] =
-          x[at_x + Index(c) * Index(walk.strides[0][1]) + Index(lane.x) * Index(walk.strides[across][1])];
-    }
+  const Index x_down = Index(walk.strides[0][1]), out_down = Index(walk.strides[across][0]);
+  at_x += along<1>(lane.x, Index(walk.strides[across][1]));
+  at_out += along<0>(lane.x, Index(walk.strides[0][0]));
+  constexpr uint n = COPY_TILE / COPY_TILE_ROWS;
+  UNROLL
+  for (uint i = 0; i < n; ++i) {
+    const uint c = lane.y + i * COPY_TILE_ROWS;
+    if (lane.x < rows && c < columns) tile[c * tile_pitch<T> + lane.x] = x[at_x + Index(c) * x_down];
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  if (lane.x < columns) {
-    for (uint r = lane.y; r < rows; r += COPY_TILE_ROWS) {
-      out[at_out + Index(lane.x) * Index(walk.strides[0][0]) + Index(r) * Index(walk.strides[across][0])] =
-          tile[lane.x * tile_pitch<T> + r];
-    }
+  UNROLL
+  for (uint i = 0; i < n; ++i) {
+    const uint r = lane.y + i * COPY_TILE_ROWS;
+    if (lane.x < columns && r < rows) out[at_out + Index(r) * out_down] = tile[lane.x * tile_pitch<T> + r];
   }
 }
 

@@ -39,6 +39,9 @@ void count_forks() {
 launch::DeviceTraits traits_of(MTL::Device* device) {
   launch::DeviceTraits traits;
   traits.dynamic_caching = device->supportsFamily(MTL::GPUFamilyApple9);
+#if ISOMETAL_SOFT
+  traits.vector_lanes = true;
+#endif
   return traits;
 }
 

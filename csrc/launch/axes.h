@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <vector>
 
 #include "layout.h"
@@ -47,5 +49,10 @@ Walk<K> walk(const Dims& shape, const std::array<const Dims*, K>& strides) {
   }
   return result;
 }
+
+/// The axes of `shape`, outermost first, in the order in which the operands, of that shape by strides of 0
+/// where they broadcast, have them in memory. nullopt for their own order: where that is it, or where
+/// operands disagree.
+std::optional<Dims> memory_order(const Dims& shape, std::initializer_list<const Layout*> operands);
 
 }  // namespace isometal::launch

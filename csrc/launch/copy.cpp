@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "launch/strided.h"
+#include "launch/elementwise.h"
 #include "params/copy.h"
 
 namespace isometal::launch {
@@ -46,7 +46,11 @@ void add_tiled(Plan& plan, std::int64_t itemsize, const Part<2>& part, std::size
   for (std::size_t axis = 1; axis < axes.size(); ++axis) {
     if (axis != across) rest *= axes[axis].size;
   }
-  plan.add(Kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_tiled")).set(STRIDED_WIDE, wide))
+  plan.add(Kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_tiled"))
+               .set(ELEMENTWISE_WIDE, wide)
+               .set(ELEMENTWISE_AXES, static_cast<std::uint32_t>(axes.size()))
+               .set(ELEMENTWISE_INNER, inner_kind(axes[0].strides[0]))
+               .set(ELEMENTWISE_INNER + 1, inner_kind(axes[across].strides[1])))
       .write(0, 0, part.offsets[0] * itemsize)
       .read(1, 1, part.offsets[1] * itemsize)
       .params(2, CopyTiledParams{strided_params(part.walk), static_cast<std::uint32_t>(across), 0})
@@ -60,20 +64,18 @@ void add_tiled(Plan& plan, std::int64_t itemsize, const Part<2>& part, std::size
 Plan copy(std::int64_t itemsize, const Layout& out, const Layout& x, const Choice& choice) {
   Plan plan;
   if (element_count(x.shape) == 0) return plan;
-  Part<2> all;
-  all.walk = walk<2>(x.shape, {&out.strides, &x.strides});
-  for_each_part(std::move(all), [&](const Part<2>& part) {
-    const bool wide = choice.forced == "wide" || is_wide(part.walk);
-    const std::size_t across =
-        choice.forced == "strided" ? 0 : axis_across(part.walk, choice.forced == "tiled");
-    if (across != 0) return add_tiled(plan, itemsize, part, across, wide);
-    Kernel kernel(Family::kCopy, KernelName("copy_", word(itemsize), "_strided"));
-    set_strided(kernel, part.walk, wide);
-    Dispatch& dispatch = plan.add(kernel)
-                             .write(0, 0, part.offsets[0] * itemsize)
-                             .read(1, 1, part.offsets[1] * itemsize)
-                             .params(2, strided_params(part.walk));
-    set_strided_grid(dispatch, part.walk, kBytesPerThread / itemsize);
+  const Forced forced(choice);
+  const bool force_tiles = Forced::has(choice, "tiled");
+  for_each_part(whole<2>(x.shape, {&out, &x}), [&](const Part<2>& part) {
+    // A barrier costs more than it saves where threads are lanes of vectors.
+    const bool tiles = !forced.strided && !choice.traits.vector_lanes;
+    const std::size_t across = force_tiles || tiles ? axis_across(part.walk, force_tiles) : 0;
+    if (across != 0) return add_tiled(plan, itemsize, part, across, forced.wide || is_wide(part.walk));
+    const KernelName name("copy_", word(itemsize), "_strided");
+    plan.dispatches.push_back(
+        strided_dispatch(Family::kCopy, name, part.walk, kBytesPerThread / itemsize, choice, 2)
+            .write(0, 0, part.offsets[0] * itemsize)
+            .read(1, 1, part.offsets[1] * itemsize));
   });
   return plan;
 }

@@ -32,6 +32,9 @@ inline constexpr std::uint32_t kThreadgroupMemory = 32768;
 struct DeviceTraits {
   std::uint32_t cores = 10;      ///< GPU cores, or OS threads of the software device
   bool dynamic_caching = false;  ///< Apple9 (M3) and later
+  /// The software device: neighbouring threads become the lanes of vector instructions, so that a thread had
+  /// better take one element than several.
+  bool vector_lanes = false;
   bool operator==(const DeviceTraits&) const = default;
 };
 

@@ -3,17 +3,29 @@
 
 #include <metal_stdlib>
 
+#include "params/elementwise.h"
+
 using namespace metal;
 
-/// Elements per thread in flat kernels: 16 bytes, what one load of an Apple GPU moves at most.
-template <typename T>
-constexpr constant uint elements_per_thread = 16 / sizeof(T);
+/// Before a loop over a thread's elements.
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+constant bool one_element [[function_constant(ELEMENTWISE_ONE)]];
+
+/// Elements of a thread that has several: 16 bytes of the widest type, what one load of an Apple GPU moves at
+/// most.
+template <typename T, typename U = T>
+constexpr constant uint elements_per_thread = 16 / (sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U));
+
+// Signed integers by way of unsigned ones, which wrap.
 
 struct Add {
   template <typename T>
   T operator()(T a, T b) const {
     return a + b;
   }
+  int operator()(int a, int b) const { return int(uint(a) + uint(b)); }
+  long operator()(long a, long b) const { return long(ulong(a) + ulong(b)); }
   bool operator()(bool a, bool b) const { return a || b; }
 };
 
@@ -22,6 +34,8 @@ struct Subtract {
   T operator()(T a, T b) const {
     return a - b;
   }
+  int operator()(int a, int b) const { return int(uint(a) - uint(b)); }
+  long operator()(long a, long b) const { return long(ulong(a) - ulong(b)); }
   // As MLX: modulo 2.
   bool operator()(bool a, bool b) const { return a != b; }
 };
@@ -31,6 +45,8 @@ struct Multiply {
   T operator()(T a, T b) const {
     return a * b;
   }
+  int operator()(int a, int b) const { return int(uint(a) * uint(b)); }
+  long operator()(long a, long b) const { return long(ulong(a) * ulong(b)); }
   bool operator()(bool a, bool b) const { return a && b; }
 };
 

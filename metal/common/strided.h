@@ -3,17 +3,33 @@
 
 #include <metal_stdlib>
 
-#include "params/strided.h"
+#include "common/elementwise.h"
+#include "params/elementwise.h"
 
 using namespace metal;
 
-constant bool strided_wide [[function_constant(STRIDED_WIDE)]];
+constant bool strided_wide [[function_constant(ELEMENTWISE_WIDE)]];
+constant uint strided_axes [[function_constant(ELEMENTWISE_AXES)]];
 
-/// The elements of each operand that belong to one thread: `count` along axis 0, from `at`.
+/// How operands lie along axis 0. Only as many as a family has operands are asked for.
+constant uint inner_0 [[function_constant(ELEMENTWISE_INNER + 0)]];
+constant uint inner_1 [[function_constant(ELEMENTWISE_INNER + 1)]];
+constant uint inner_2 [[function_constant(ELEMENTWISE_INNER + 2)]];
+
+/// Where element `i` of axis 0 is, from the axis's first.
+template <uint k, typename Index>
+Index along(uint i, Index step) {
+  const uint kind = k == 0 ? inner_0 : k == 1 ? inner_1 : inner_2;
+  return kind == INNER_ONE ? Index(0) : kind == INNER_UNIT ? Index(i) : Index(i) * step;
+}
+
+/// What belongs to one thread: `count` elements along axis 0 from `first` on, and for each operand where axis
+/// 0 begins and its stride.
 template <uint K, typename Index>
 struct Stretch {
   Index at[K];
   Index step[K];
+  uint first;
   uint count;
 };
 
@@ -22,23 +38,17 @@ struct Stretch {
 template <uint K, typename Index, uint n>
 Stretch<K, Index> stretch(constant StridedParams<K>& params, uint3 index) {
   Stretch<K, Index> result;
-  const uint first = index.x * n;
-  result.count = min(n, params.shape[0] - first);
+  result.first = one_element ? index.x : index.x * n;
+  result.count = one_element ? 1 : min(n, params.shape[0] - result.first);
   for (uint k = 0; k < K; ++k) {
     result.step[k] = Index(params.strides[0][k]);
-    result.at[k] = Index(first) * result.step[k] + Index(index.y) * Index(params.strides[1][k]);
+    result.at[k] = strided_axes > 1 ? Index(index.y) * Index(params.strides[1][k]) : 0;
   }
   uint rest = index.z;
-  for (uint axis = 2; axis < params.axes; ++axis) {
+  UNROLL for (uint axis = 2; axis < strided_axes; ++axis) {
     const uint position = rest % params.shape[axis];
     rest /= params.shape[axis];
     for (uint k = 0; k < K; ++k) result.at[k] += Index(position) * Index(params.strides[axis][k]);
   }
   return result;
-}
-
-/// Where element `i` of a stretch is, by the INNER_... kind of the operand.
-template <typename Index>
-Index element(Index at, Index step, uint kind, uint i) {
-  return kind == INNER_ONE ? at : kind == INNER_UNIT ? at + Index(i) : at + Index(i) * step;
 }

@@ -1,7 +1,7 @@
 // metal/params/copy.h: what host and shader share of the copy kernels.
 #pragma once
 
-#include "params/strided.h"
+#include "params/elementwise.h"
 
 // The tile of a transposed copy, and the rows that a thread of its threadgroup (COPY_TILE, COPY_TILE_ROWS)
 // takes.

@@ -28,14 +28,14 @@ TEST_CASE(a_copy_of_nothing_has_nothing_to_do) {
 }
 
 TEST_CASE(a_contiguous_copy_is_one_row) {
-  const Plan plan = to_contiguous(4, contiguous_layout({3, 5, 7}));
+  const Plan plan = to_contiguous(4, contiguous_layout({30, 5, 7}));
   CHECK_EQUAL(plan.dispatches.size(), std::size_t{1});
   const auto& dispatch = plan.dispatches[0];
   CHECK_EQUAL(dispatch.kernel.name(), "copy_uint32_strided");
-  CHECK(dispatch.grid == (Size3{27, 1, 1}));
+  CHECK(dispatch.grid == (Size3{263, 1, 1}));
   const auto params = dispatch.params_as<StridedParams<2>>();
-  CHECK_EQUAL(params.axes, 1U);
-  CHECK_EQUAL(params.shape[0], 105U);
+  CHECK_EQUAL(params.shape[0], 1050U);
+  CHECK_EQUAL(params.shape[1], 0U);
 }
 
 TEST_CASE(one_element_is_copied) {
@@ -53,6 +53,17 @@ TEST_CASE(a_transposed_copy_goes_by_tiles) {
   const auto params = dispatch.params_as<CopyTiledParams>();
   CHECK_EQUAL(params.across, 1U);
   CHECK_EQUAL(params.walk.shape[0], 70U);
+}
+
+TEST_CASE(threads_that_are_lanes_take_no_tiles_of_their_own) {
+  Choice lanes;
+  lanes.traits.vector_lanes = true;
+  const Layout x = transpose(contiguous_layout({70, 64}), {1, 0});
+  const Plan plan = to_contiguous(2, x, lanes);
+  CHECK_EQUAL(plan.dispatches[0].kernel.name(), "copy_uint16_strided");
+  CHECK(plan.dispatches[0].group == (Size3{70, 3, 1}));
+  lanes.forced = "tiled";
+  CHECK_EQUAL(to_contiguous(2, x, lanes).dispatches[0].kernel.name(), "copy_uint16_tiled");
 }
 
 TEST_CASE(narrow_transposes_do_not_fill_tiles) {
@@ -86,7 +97,12 @@ TEST_CASE(outer_axes_beyond_32_bits_take_several_dispatches) {
 }
 
 TEST_CASE(offsets_of_32_bits_are_used_where_they_do) {
-  const auto wide = [](const Plan& plan) { return plan.dispatches[0].kernel.begin()[0].bits; };
+  const auto wide = [](const Plan& plan) {
+    for (const auto& constant : plan.dispatches[0].kernel) {
+      if (constant.index == ELEMENTWISE_WIDE) return constant.bits;
+    }
+    return 2U;
+  };
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, 2'000'000}, 0})), 0U);
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, 3'000'000}, 0})), 1U);
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, -3'000'000}, 0})), 1U);

@@ -12,7 +12,7 @@ from isometal.backends.metal import MetalBackend
 
 DTYPES = ("bool", "bfloat16", "float32", "int64")
 SHAPES = ((1,), (5,), (257,), (31, 33), (32, 64), (3, 7, 41), (2, 3, 5, 17), (2, 1, 3, 1, 2, 5))
-VARIANTS = ("", "strided", "tiled", "wide")
+VARIANTS = ("", "strided many", "tiled", "tiled wide", "strided one wide")
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda name: name or "own choice")
@@ -29,8 +29,10 @@ def test_views(metal: MetalBackend, force: Callable[..., None], view: str, dtype
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("variant", ["", "tiled"], ids=lambda name: name or "own choice")
 @pytest.mark.parametrize("rows", [7, 8, 9, 31, 32, 33, 63, 64, 65, 127])
-def test_tile_edges(metal: MetalBackend, rows: int, dtype: str) -> None:
+def test_tile_edges(metal: MetalBackend, force: Callable[..., None], rows: int, dtype: str, variant: str) -> None:
+    force("copy", variant)
     for columns in (1, 8, 31, 32, 33, 65, 131):
         x = values((2, rows, columns), dtype)
         same_bits(metal, metal._metal.contiguous(metal.transpose(metal.from_numpy(x), (0, 2, 1))), x.transpose(0, 2, 1))

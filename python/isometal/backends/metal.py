@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from isometal import _core, dtypes, kernels
-from isometal.backends.base import Axes, NDArray, Shape, host_os
+from isometal.backends.base import Axes, GeluApprox, NDArray, Shape, host_os
 from isometal.dtypes import DType
 from isometal.errors import BackendError
 
@@ -60,6 +60,9 @@ class MetalBackend:
     def dtype(self, data: _core.Array) -> DType:
         return dtypes.BY_NAME[data.dtype]
 
+    def astype(self, data: _core.Array, dtype: DType) -> _core.Array:
+        return self._metal.astype(data, dtypes.NAME_OF[dtype])
+
     def getitem(self, data: _core.Array, index: tuple[int | slice | None, ...]) -> _core.Array:
         """A view."""
         slices = [slice(part, part + 1) if isinstance(part, int) else part for part in index if part is not None]
@@ -95,6 +98,20 @@ class MetalBackend:
 
     def divide(self, x: _core.Array, y: _core.Array) -> _core.Array:
         return self._metal.divide(x, y)
+
+    def negative(self, x: _core.Array) -> _core.Array:
+        return self._metal.negative(x)
+
+    def silu(self, x: _core.Array) -> _core.Array:
+        return self._metal.silu(x)
+
+    def gelu(self, x: _core.Array, approx: GeluApprox) -> _core.Array:
+        if approx == "none":
+            return self._metal.gelu(x)
+        return self._metal.gelu_tanh(x) if approx == "tanh" else self._metal.gelu_fast(x)
+
+    def causal_mask(self, q_len: int, kv_len: int, dtype: DType) -> _core.Array:
+        return self._metal.causal_mask(q_len, kv_len, dtypes.NAME_OF[dtype])
 
     # -- matmul ---------------------------------------------------------------------------------------------------
     def matmul(self, x: _core.Array, y: _core.Array) -> _core.Array:
