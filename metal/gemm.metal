@@ -327,6 +327,7 @@ template <typename T>
   INSTANTIATE_STAGED(dtype, type, 64, 32, 32, 2, 2) \
   INSTANTIATE_STAGED(dtype, type, 32, 32, 16, 2, 2) \
   INSTANTIATE_STAGED(dtype, type, 16, 64, 32, 1, 4) \
+  INSTANTIATE_STAGED(dtype, type, 64, 16, 32, 4, 1) \
   INSTANTIATE_DIRECT(dtype, type, 32, 32, 1, 1)     \
   template [[host_name("gemm_sum_" #dtype)]] [[kernel]] decltype(gemm_sum<type>) gemm_sum<type>;
 

@@ -77,6 +77,7 @@ template <typename T>
     uint lane [[thread_index_in_simdgroup]]) {
   const Work<T> work(matrix, vectors, params, group, groups, 1);
   const uint first = (deep ? group.x : group.x * GEMV_SIMDGROUPS + simdgroup) * GEMV_ROWS;
+  if (!deep && first >= params.rows) return;
   device const T* rows[GEMV_ROWS];
   UNROLL
   for (uint r = 0; r < GEMV_ROWS; ++r)

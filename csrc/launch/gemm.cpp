@@ -10,9 +10,10 @@ namespace isometal::launch {
 namespace {
 
 // The model counts cycles of a GPU core. Figures: facts/performance.md, "Apple GPUs".
-constexpr double kFlops = 256;    // per cycle; four simdgroups at a time have a quarter each
-constexpr double kRunning = 4;    // simdgroups
-constexpr double kResident = 24;  // simdgroups with which arithmetic saturates
+constexpr double kFlops = 256;        // per cycle; four simdgroups at a time have a quarter each
+constexpr double kRunning = 4;        // simdgroups
+constexpr double kResident = 24;      // simdgroups with which arithmetic saturates
+constexpr double kCoreMemory = 60e3;  // bytes for threadgroups
 constexpr double kMatrixShareHalf = 16.0 / 17, kMatrixShareFloat = 16.0 / 18;  // of kFlops
 constexpr double kCacheBytes = 64;                                             // per cycle
 constexpr double kMemoryBytes = 8;  // per cycle and core: M4 Max, 470 GB/s over 40 cores at 1.5 GHz
@@ -28,6 +29,13 @@ std::int64_t split_depth(const Product& product, const Tile& tile, std::int64_t 
   return ceil_div(ceil_div(std::max<std::int64_t>(product.k(), 1), splits), tile.k) * tile.k;
 }
 
+/// Threadgroups that a core can hold and has use for.
+double at_a_time(const Tile& tile, std::int64_t itemsize) {
+  const double busy = kResident / static_cast<double>(tile.simdgroups());
+  const auto bytes = static_cast<double>((tile.m + tile.n) * (tile.k * itemsize + 16));
+  return std::max(1.0, tile.direct ? busy : std::min(busy, kCoreMemory / bytes));
+}
+
 double cost(const Product& product, const Tile& tile, std::int64_t splits, std::int64_t itemsize,
             double cores) {
   const auto tiles = static_cast<double>(ceil_div(product.m(), tile.m) * ceil_div(product.n(), tile.n));
@@ -35,7 +43,7 @@ double cost(const Product& product, const Tile& tile, std::int64_t splits, std::
   const auto steps = static_cast<double>(split_depth(product, tile, splits) / tile.k);
   const double waves = std::ceil(groups / cores);  // threadgroups that a core runs in all
   const auto simdgroups = static_cast<double>(tile.simdgroups());
-  const double resident = std::min(waves, std::max(1.0, kResident / simdgroups));
+  const double resident = std::min(waves, at_a_time(tile, itemsize));
 
   // Of a step, if all simdgroups that a core can run are there.
   const double share = itemsize == 4 ? kMatrixShareFloat : kMatrixShareHalf;
@@ -81,10 +89,10 @@ GemmChoice choose(const Product& product, std::int64_t itemsize, const Choice& c
 
 /// Tiles run in bands of so many rows that those which run at a time are about a square: a square reads the
 /// fewest rows of a and columns of b.
-std::int64_t band_of(const Tile& tile, const DeviceTraits& traits) {
-  const double at_a_time = traits.cores * std::max(1.0, kResident / static_cast<double>(tile.simdgroups()));
+std::int64_t band_of(const Tile& tile, std::int64_t itemsize, const DeviceTraits& traits) {
+  const double tiles = traits.cores * at_a_time(tile, itemsize);
   const double shape = static_cast<double>(tile.n) / static_cast<double>(tile.m);
-  return std::max<std::int64_t>(1, std::llround(std::sqrt(at_a_time * shape)));
+  return std::max<std::int64_t>(1, std::llround(std::sqrt(tiles * shape)));
 }
 
 }  // namespace
@@ -116,7 +124,7 @@ Plan gemm(DType dtype, const Product& product, const Choice& choice) {
   params.k = to_extent(product.k());
   params.tiles_m = to_u32(ceil_div(product.m(), tile->m));
   params.tiles_n = to_u32(ceil_div(product.n(), tile->n));
-  params.band = std::min(params.tiles_m, to_u32(band_of(*tile, choice.traits)));
+  params.band = std::min(params.tiles_m, to_u32(band_of(*tile, itemsize(dtype), choice.traits)));
   params.split_depth = to_extent(split_depth(product, *tile, splits));
   params.batch_axes = static_cast<std::uint32_t>(product.batch.axes.size());
   const bool a_transposed = !product.a.by_rows(), b_transposed = !product.b.by_rows();

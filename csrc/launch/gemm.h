@@ -19,11 +19,12 @@ struct Tile {
   std::int64_t simdgroups() const { return simdgroup_rows * simdgroup_columns; }
 };
 
-inline constexpr std::array<Tile, 5> kTiles{{
+inline constexpr std::array<Tile, 6> kTiles{{
     {"64x64x16", 64, 64, 16, 2, 2, false},
     {"64x32x32", 64, 32, 32, 2, 2, false},
     {"32x32x16", 32, 32, 16, 2, 2, false},
     {"16x64x32", 16, 64, 32, 1, 4, false},
+    {"64x16x32", 64, 16, 32, 4, 1, false},
     {"32x32x8_direct", 32, 32, 8, 1, 1, true},
 }};
 

@@ -148,6 +148,7 @@ TEST_CASE(large_products_take_large_tiles) {
 
 TEST_CASE(tiles_fit_small_products) {
   CHECK_EQUAL(chosen(16, 512, 4096, 2).name, "16x64x32");
+  CHECK_EQUAL(chosen(4096, 512, 16, 2).name, "64x16x32");
   CHECK(chosen(32, 512, 32, 4).name == "32x32x16");
 }
 

@@ -23,6 +23,7 @@ TILES = {
     "64x32x32": (64, 32, 32),
     "32x32x16": (32, 32, 16),
     "16x64x32": (16, 64, 32),
+    "64x16x32": (64, 16, 32),
     "32x32x8_direct": (32, 32, 8),
 }
 GEMV = ("shallow", "deep", "shallow_split", "deep_split")
@@ -203,10 +204,10 @@ def test_matrix_times_vectors(
     metal: MetalBackend, force: Callable[..., None], dtype: str, layout: str, variant: str
 ) -> None:
     force("gemv", variant)
-    for rows, depth, vectors in (
-        (1, 1, 1), (2, 3, 1), (3, 127, 2), (4, 128, 3), (5, 129, 1), (31, 1023, 1), (33, 1024, 8), (127, 1025, 1),
-        (129, 33, 7), (257, 4, 1), (40, 4099, 2),
-    ):  # fmt: skip
+    shapes = [(1, 1, 1), (5, 129, 1), (33, 1024, 8), (127, 1025, 1), (257, 4, 1)]
+    if dtype == "float32":
+        shapes += [(2, 3, 1), (3, 127, 2), (4, 128, 3), (31, 1023, 1), (129, 33, 7), (40, 4099, 2)]
+    for rows, depth, vectors in shapes:
         a, b = _values((rows, depth), dtype, 1), _values((depth, vectors), dtype, 2)
         _check(metal, a, b, (layout, "rows"))
         _check(metal, a, b, (layout, "columns"))
