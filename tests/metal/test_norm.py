@@ -47,7 +47,34 @@ def _expected(op: str, x: Any, weight: Any = None, bias: Any = None, eps: float 
 def test_row_lengths(metal: MetalBackend, force: Force, op: str, dtype: str, variant: str) -> None:
     """Around every number of lanes, chunks and threads, and primes between."""
     force("norm", variant)
-    for size in (1, 3, 4, 5, 15, 16, 17, 32, 33, 63, 64, 65, 127, 128, 129, 257, 509, 513, 640, 769, 897, 1023, 1024, 1025, 2048, 2053):
+    for size in (
+        1,
+        3,
+        4,
+        5,
+        15,
+        16,
+        17,
+        32,
+        33,
+        63,
+        64,
+        65,
+        127,
+        128,
+        129,
+        257,
+        509,
+        513,
+        640,
+        769,
+        897,
+        1023,
+        1024,
+        1025,
+        2048,
+        2053,
+    ):
         x = numbers((9, size), dtype)
         weight, bias = numbers((size,), dtype, 1), numbers((size,), dtype, 2)
         w, b = metal.from_numpy(weight), metal.from_numpy(bias)
