@@ -3,28 +3,49 @@
 //   rms_norm    x / sqrt(mean(x^2) + eps) * weight
 //   layer_norm  (x - mean) / sqrt(variance + eps) * weight + bias
 //
-// norm_<op>_<dtype>_row_simdgroup   A simdgroup per row, several rows in a threadgroup. The row is in registers:
-//                                   a lane has `chunks` chunks of 4 consecutive elements, 128 elements apart.
-// norm_<op>_<dtype>_row_register    A threadgroup per row, otherwise the same.
-// norm_<op>_<dtype>_row_loop        A threadgroup per row, which reads it again for each pass.
+// A thread takes chunks of 4 consecutive elements; the chunks of a team, its threads side by side, are a span.
 //
-// The variance is that of the centred row. The mean is rounded, and what that leaves of it matters where it is
-// large against the deviations: the centred row has a mean `rest` of its own, which is taken from it as well.
+// norm_<op>_<dtype>_row_lanes      4, 8, 16 or 32 lanes have a row in registers, one span, and 4 such rows.
+// norm_<op>_<dtype>_row_simdgroup  A simdgroup has a row in registers, `chunks` spans of it.
+// norm_<op>_<dtype>_row_register   A threadgroup has a row in registers, up to 4 spans.
+// norm_<op>_<dtype>_row_loop       A threadgroup per row, which reads it again for each pass.
+// norm_<op>_<dtype>_row_split_*    Many threadgroups per row, each with a part of 4 spans in registers: first
+//                                  `statistics` of each part, `combine` them for each row (a threadgroup
+//                                  each), then `apply` them. grid (parts, rows).
+//
+// The variance is that of the centred row. Rounding the mean leaves something, which matters where it is large
+// against the deviations: the centred row has a mean `rest` of its own, which is taken from it as well.
 #include <metal_stdlib>
 
+#include "common/reduction.h"
 #include "params/norm.h"
 
 using namespace metal;
 
 constant uint weight_type [[function_constant(NORM_WEIGHT)]];
 constant uint bias_type [[function_constant(NORM_BIAS)]];
-constant uint chunks [[function_constant(NORM_CHUNKS)]];
 constant bool strided [[function_constant(NORM_STRIDED)]];
+constant uint row_lanes [[function_constant(NORM_LANES)]];
+constant uint chunks [[function_constant(NORM_CHUNKS)]];
 constant bool has_weight = weight_type != NORM_NONE;
 constant bool has_bias = bias_type != NORM_NONE;
 
 constant constexpr uint kVector = NORM_VECTOR;
-constant constexpr uint kSimd = 32;
+
+/// Where a row of x begins.
+long row_start(constant NormParams& params, ulong row) {
+  if (!strided) return long(row * params.size);
+  // Rows that are walked by strides are fewer than 2^32.
+  uint index = uint(row);
+  long at = 0;
+  for (uint axis = 0; axis < params.axes; ++axis) {
+    at += long(index % params.shape[axis]) * params.strides[axis];
+    index /= params.shape[axis];
+  }
+  return at;
+}
+
+// -- chunks. `whole` is said of a span that lies within the row; it is the same for all threads of a team. --------
 
 /// Element `index` of a weight or bias of any floating dtype. The branches are gone once constants are known.
 float element(device const uchar* data, uint type, ulong index) {
@@ -33,58 +54,32 @@ float element(device const uchar* data, uint type, ulong index) {
   return float(reinterpret_cast<device const bfloat*>(data)[index]);
 }
 
-float weighted(float value, device const uchar* weight, device const uchar* bias, ulong index) {
-  if (has_weight) value *= element(weight, weight_type, index);
-  if (has_bias) value += element(bias, bias_type, index);
-  return value;
+/// A chunk, with 0 for what is beyond the end.
+template <typename T>
+void load(device const T* x, ulong at, ulong size, bool whole, thread float* v) {
+  if (whole) {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) v[j] = float(x[at + j]);
+  } else {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) v[j] = at + j < size ? float(x[at + j]) : 0;
+  }
 }
 
-/// Where a row of x begins.
-long row_start(constant NormParams& params, ulong row) {
-  if (!strided) return long(row * params.size);
-  long at = 0;
-  for (uint axis = 0; axis < params.axes; ++axis) {
-    at += long(row % params.shape[axis]) * params.strides[axis];
-    row /= params.shape[axis];
+/// Takes the mean from what lies within the row.
+void subtract(thread float* v, float mean, ulong at, ulong size, bool whole) {
+  if (whole) {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) v[j] -= mean;
+  } else {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) v[j] = at + j < size ? v[j] - mean : 0;
   }
-  return at;
 }
 
-/// The threads that share a row.
-struct Team {
-  uint index;       // of a thread of the team
-  uint threads;     // a multiple of 32
-  uint lane;
-  uint simdgroup;   // of the team
-};
+float sum(thread const float* v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 
-/// Sums over a simdgroup.
-struct OfSimdgroup {
-  Team team;
-  float sum(float value) const { return simd_sum(value); }
-  float2 sums(float2 value) const { return float2(simd_sum(value.x), simd_sum(value.y)); }
-};
-
-/// Sums over a threadgroup. Each may be taken once: nothing waits before the memory is used again.
-struct OfThreadgroup {
-  Team team;
-  threadgroup float* first;
-  threadgroup float2* second;
-
-  float sum(float value) const {
-    value = simd_sum(value);
-    if (team.lane == 0) first[team.simdgroup] = value;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return simd_sum(team.lane * kSimd < team.threads ? first[team.lane] : 0);
-  }
-  float2 sums(float2 value) const {
-    value = float2(simd_sum(value.x), simd_sum(value.y));
-    if (team.lane == 0) second[team.simdgroup] = value;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    value = team.lane * kSimd < team.threads ? second[team.lane] : float2(0);
-    return float2(simd_sum(value.x), simd_sum(value.y));
-  }
-};
+float sum_of_squares(thread const float* v) { return (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]); }
 
 /// 1 / sqrt(squares / count - rest^2 + eps) as a sum of two floats, neither of them negative: a factor that is
 /// exact to all of float32's bits leaves one rounding less in each result. rest is the mean of what was squared.
@@ -106,131 +101,268 @@ float2 scale_of(float squares, float count, float rest, float eps) {
   return float2(below, (high - below) + low);
 }
 
-/// value * scale. The low part counts in float32 alone.
+/// The scale's low part counts in float32 alone.
 template <typename T>
-float scaled(float value, float2 scale) {
-  return sizeof(T) == 4 ? fma(value, scale.x, value * scale.y) : value * scale.x;
+T result(float value, float2 scale, device const uchar* weight, device const uchar* bias, ulong at) {
+  value = sizeof(T) == 4 ? fma(value, scale.x, value * scale.y) : value * scale.x;
+  if (has_weight) value *= element(weight, weight_type, at);
+  if (has_bias) value += element(bias, bias_type, at);
+  return T(value);
 }
 
-float sum4(thread const float* v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+template <typename T>
+void store(device T* out, ulong at, ulong size, bool whole, thread const float* v, float rest, float2 scale,
+           device const uchar* weight, device const uchar* bias) {
+  if (whole) {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) out[at + j] = result<T>(v[j] - rest, scale, weight, bias, at + j);
+  } else {
+#pragma unroll
+    for (uint j = 0; j < kVector; ++j) {
+      if (at + j < size) out[at + j] = result<T>(v[j] - rest, scale, weight, bias, at + j);
+    }
+  }
+}
 
-/// One row in the registers of a team.
-template <typename T, bool kCentred, typename Sums>
-void in_registers(device const T* x, device const uchar* weight, device const uchar* bias, device T* out,
-                  uint size, float eps, Sums sums) {
-  const uint span = sums.team.threads * kVector;
-  const uint mine = sums.team.index * kVector;
-  float v[NORM_MAX_CHUNKS * kVector];
+// -- teams: the threads that share a row --------------------------------------------------------------------------
+
+struct Simdgroup {
+  uint index;  // of this thread
+  uint threads;
+
+  float sum(float value) const { return simd_sum(value); }
+  float2 sums(float2 value) const { return float2(simd_sum(value.x), simd_sum(value.y)); }
+};
+
+/// A threadgroup. Each of its sums may be taken once: nothing waits before the memory is used again.
+struct Group {
+  uint index;
+  uint threads;
+  uint lane;
+  uint simdgroup;
+  threadgroup float* first;
+  threadgroup float2* second;
+
+  float sum(float value) const {
+    return across_threadgroup<Sum>(value, first, simdgroup, lane, threads / simd_width);
+  }
+  float2 sums(float2 value) const {
+    value = float2(simd_sum(value.x), simd_sum(value.y));
+    if (threads == simd_width) return value;
+    if (lane == 0) second[simdgroup] = value;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    value = lane < threads / simd_width ? second[lane] : 0;
+    return float2(simd_sum(value.x), simd_sum(value.y));
+  }
+};
+
+// -- a row, or a part of one, in the registers of a team: `used` spans, kChunks at most --------------------------
+
+/// What a row or part has in common. Its numbers are left as v, from which `mean` is taken and `rest` is not yet.
+struct Statistics {
+  float mean;
+  float rest;
+  float squares;  // sum over v
+};
+
+template <typename T, bool kCentred, uint kChunks, typename Team>
+Statistics in_registers(device const T* x, uint size, uint used, Team team, thread float* v) {
+  const uint span = team.threads * kVector;
+  const uint mine = team.index * kVector;
   float total = 0;
 #pragma unroll
-  for (uint c = 0; c < NORM_MAX_CHUNKS; ++c) {
-    if (c >= chunks) continue;
-    thread float* const part = v + c * kVector;
-    const uint at = c * span + mine;
-    if ((c + 1) * span <= size) {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) part[j] = float(x[at + j]);
-    } else {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) part[j] = at + j < size ? float(x[at + j]) : 0;
-    }
-    if (kCentred) {
-      total += sum4(part);
-    } else {
-      total += (part[0] * part[0] + part[1] * part[1]) + (part[2] * part[2] + part[3] * part[3]);
-    }
+  for (uint c = 0; c < kChunks; ++c) {
+    if (c >= used) continue;
+    thread float* const chunk = v + c * kVector;
+    load(x, c * span + mine, size, (c + 1) * span <= size, chunk);
+    total += kCentred ? sum(chunk) : sum_of_squares(chunk);
   }
+  total = team.sum(total);
+  if (!kCentred) return Statistics{0, 0, total};
   const float count = float(size);
-  float rest = 0;
-  float squares;
-  if (kCentred) {
-    const float mean = precise::divide(sums.sum(total), count);
-    float2 moments = 0;
+  const float mean = precise::divide(total, count);
+  float2 moments = 0;
 #pragma unroll
-    for (uint c = 0; c < NORM_MAX_CHUNKS; ++c) {
-      if (c >= chunks) continue;
-      thread float* const part = v + c * kVector;
-      const uint at = c * span + mine;
-      if ((c + 1) * span <= size) {
-#pragma unroll
-        for (uint j = 0; j < kVector; ++j) part[j] -= mean;
-      } else {
-#pragma unroll
-        for (uint j = 0; j < kVector; ++j) part[j] = at + j < size ? part[j] - mean : 0;
-      }
-      moments.x += sum4(part);
-      moments.y += (part[0] * part[0] + part[1] * part[1]) + (part[2] * part[2] + part[3] * part[3]);
-    }
-    moments = sums.sums(moments);
-    rest = precise::divide(moments.x, count);
-    squares = moments.y;
-  } else {
-    squares = sums.sum(total);
+  for (uint c = 0; c < kChunks; ++c) {
+    if (c >= used) continue;
+    thread float* const chunk = v + c * kVector;
+    subtract(chunk, mean, c * span + mine, size, (c + 1) * span <= size);
+    moments += float2(sum(chunk), sum_of_squares(chunk));
   }
-  const float2 scale = scale_of(squares, count, rest, eps);
+  moments = team.sums(moments);
+  return Statistics{mean, precise::divide(moments.x, count), moments.y};
+}
+
+/// The row from memory into registers, and the result to memory.
+template <typename T, bool kCentred, uint kChunks, typename Team>
+void norm_in_registers(device const T* x, device const uchar* weight, device const uchar* bias, device T* out,
+                       uint size, float eps, uint used, Team team) {
+  float v[kChunks * kVector];
+  const Statistics found = in_registers<T, kCentred, kChunks>(x, size, used, team, v);
+  const float2 scale = scale_of(found.squares, float(size), found.rest, eps);
+  const uint span = team.threads * kVector;
+  const uint mine = team.index * kVector;
 #pragma unroll
-  for (uint c = 0; c < NORM_MAX_CHUNKS; ++c) {
-    if (c >= chunks) continue;
-    thread const float* const part = v + c * kVector;
-    const uint at = c * span + mine;
-    if ((c + 1) * span <= size) {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) out[at + j] = T(weighted(scaled<T>(part[j] - rest, scale), weight, bias, at + j));
-    } else {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) {
-        if (at + j < size) out[at + j] = T(weighted(scaled<T>(part[j] - rest, scale), weight, bias, at + j));
-      }
-    }
+  for (uint c = 0; c < kChunks; ++c) {
+    if (c >= used) continue;
+    store(out, c * span + mine, size, (c + 1) * span <= size, v + c * kVector, found.rest, scale, weight, bias);
   }
 }
 
-/// What a pass over a row adds up.
+template <typename T, bool kCentred>
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_SIMDGROUPS * 32)]] void norm_row_simdgroup(
+    device const T* x [[buffer(0)]],
+    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
+    device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]],
+    uint simdgroups [[simdgroups_per_threadgroup]]) {
+  const ulong row = (group.x + ulong(group.y) * groups.x) * simdgroups + simdgroup;
+  if (row >= params.rows) return;
+  norm_in_registers<T, kCentred, NORM_MAX_CHUNKS>(x + row_start(params, row), weight, bias, out + row * params.size,
+                                                  uint(params.size), params.eps, chunks,
+                                                  Simdgroup{lane, simd_width});
+}
+
+template <typename T, bool kCentred>
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_register(
+    device const T* x [[buffer(0)]],
+    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
+    device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]],
+    uint index [[thread_index_in_threadgroup]],
+    uint3 threads [[threads_per_threadgroup]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup float first[max_simdgroups];
+  threadgroup float2 second[max_simdgroups];
+  const ulong row = group.x + ulong(group.y) * groups.x;
+  if (row >= params.rows) return;
+  norm_in_registers<T, kCentred, NORM_GROUP_CHUNKS>(x + row_start(params, row), weight, bias, out + row * params.size,
+                                                    uint(params.size), params.eps, NORM_GROUP_CHUNKS,
+                                                    Group{index, threads.x, lane, simdgroup, first, second});
+}
+
+// -- rows of one span, several at once ----------------------------------------------------------------------------
+
+/// Each of the numbers summed over row_lanes neighbours. Those all have the same bits: addition commutes.
+template <uint kCount>
+void sum_over_lanes(thread float* v) {
+  if (row_lanes == simd_width) {
+#pragma unroll
+    for (uint i = 0; i < kCount; ++i) v[i] = simd_sum(v[i]);
+    return;
+  }
+#pragma unroll
+  for (uint mask = simd_width / 4; mask > 0; mask /= 2) {
+    if (2 * mask > row_lanes) continue;
+    float other[kCount];
+#pragma unroll
+    for (uint i = 0; i < kCount; ++i) other[i] = simd_shuffle_xor(v[i], ushort(mask));
+#pragma unroll
+    for (uint i = 0; i < kCount; ++i) v[i] += other[i];
+  }
+}
+
+template <typename T, bool kCentred>
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_SIMDGROUPS * 32)]] void norm_row_lanes(
+    device const T* x [[buffer(0)]],
+    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
+    device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]],
+    uint simdgroups [[simdgroups_per_threadgroup]]) {
+  constexpr uint kRows = NORM_LANE_ROWS;
+  // Rows side by side in a simdgroup, so that what it reads at once lies together.
+  const uint across = simd_width / row_lanes;
+  const ulong begin = ((group.x + ulong(group.y) * groups.x) * simdgroups + simdgroup) * (kRows * across);
+  const uint at = lane % row_lanes * kVector;
+  const bool whole = begin + kRows * across <= params.rows && params.size == row_lanes * kVector;
+  const float count = float(params.size);
+  uint size[kRows];        // 0 for a row that does not exist
+  ulong out_of[kRows];     // where the chunk is stored
+  float v[kRows * kVector], total[2 * kRows];
+#pragma unroll
+  for (uint r = 0; r < kRows; ++r) {
+    const ulong row = begin + r * across + lane / row_lanes;
+    size[r] = row < params.rows ? uint(params.size) : 0;
+    // Rows without gaps are one run for all lanes, and the software device sees that.
+    out_of[r] = whole ? (begin + r * across) * params.size + lane * kVector : row * params.size + at;
+    const long from = whole && !strided ? long(out_of[r]) : (size[r] > 0 ? row_start(params, row) : 0) + at;
+    load(x + from - at, at, size[r], whole, v + r * kVector);
+    total[r] = kCentred ? sum(v + r * kVector) : sum_of_squares(v + r * kVector);
+  }
+  sum_over_lanes<kRows>(total);
+  if (kCentred) {
+#pragma unroll
+    for (uint r = 0; r < kRows; ++r) {
+      subtract(v + r * kVector, precise::divide(total[r], count), at, size[r], whole);
+      total[r] = sum_of_squares(v + r * kVector);
+      total[kRows + r] = sum(v + r * kVector);
+    }
+    sum_over_lanes<2 * kRows>(total);
+  }
+#pragma unroll
+  for (uint r = 0; r < kRows; ++r) {
+    const float rest = kCentred ? precise::divide(total[kRows + r], count) : 0;
+    const float2 scale = scale_of(total[r], count, rest, params.eps);
+    store(out + out_of[r] - at, at, size[r], whole, v + r * kVector, rest, scale, weight, bias);
+  }
+}
+
+// -- a row that is read again for each pass -----------------------------------------------------------------------
+
+/// Sum over a team's part of a row: of v, or of v - mean and its square.
 struct Plain {
-  float operator()(float value) const { return value; }
+  static float of(thread const float* v) { return sum(v); }
 };
 struct Squares {
-  float operator()(float value) const { return value * value; }
+  static float of(thread const float* v) { return sum_of_squares(v); }
 };
 struct Moments {
-  float mean;
-  float2 operator()(float value) const {
-    value -= mean;
-    return float2(value, value * value);
-  }
+  static float2 of(thread const float* v) { return float2(sum(v), sum_of_squares(v)); }
 };
 
-/// The sum of term(x) over a team's part of a row. A step is NORM_LOOP_CHUNKS chunks, and partial sums of 64 steps
-/// each keep rounding small where the row is long.
-template <typename Sum, typename T, typename Term>
-Sum over_row(device const T* x, ulong size, Team team, Term term) {
-  const uint span = team.threads * kVector;
-  const ulong steps = size / (span * NORM_LOOP_CHUNKS);
-  const uint mine = team.index * kVector;
-  Sum total = 0, part = 0;
+/// A step is NORM_GROUP_CHUNKS spans. Partial sums of 64 steps each keep rounding small where the row is long.
+template <typename Term, typename Total, typename T>
+Total over_row(device const T* x, ulong size, float mean, uint index, uint threads) {
+  const uint span = threads * kVector;
+  const uint mine = index * kVector;
+  const ulong steps = size / (span * NORM_GROUP_CHUNKS);
+  float v[kVector];
+  Total total = 0, part = 0;
+  ulong start = 0;
   for (ulong step = 0; step < steps; ++step) {
-    device const T* at = x + step * (span * NORM_LOOP_CHUNKS) + mine;
 #pragma unroll
-    for (uint c = 0; c < NORM_LOOP_CHUNKS; ++c, at += span)
-      part += (term(float(at[0])) + term(float(at[1]))) + (term(float(at[2])) + term(float(at[3])));
+    for (uint c = 0; c < NORM_GROUP_CHUNKS; ++c, start += span) {
+      load(x, start + mine, size, true, v);
+      subtract(v, mean, start + mine, size, true);
+      part += Term::of(v);
+    }
     if (step % 64 == 63) {
       total += part;
       part = 0;
     }
+    // Nothing waits on an Apple GPU. The software device goes on with all lanes, as vectors.
     simdgroup_barrier(mem_flags::mem_none);
   }
 #pragma unroll
-  for (uint c = 0; c < NORM_LOOP_CHUNKS; ++c) {
-    const ulong start = (steps * NORM_LOOP_CHUNKS + c) * span;
-    device const T* const at = x + start + mine;
-    if (start + span <= size) {
-      part += (term(float(at[0])) + term(float(at[1]))) + (term(float(at[2])) + term(float(at[3])));
-    } else {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) {
-        if (start + mine + j < size) part += term(float(at[j]));
-      }
-    }
+  for (uint c = 0; c < NORM_GROUP_CHUNKS; ++c, start += span) {
+    const bool whole = start + span <= size;
+    load(x, start + mine, size, whole, v);
+    subtract(v, mean, start + mine, size, whole);
+    part += Term::of(v);
   }
   return total + part;
 }
@@ -244,112 +376,162 @@ template <typename T, bool kCentred>
     constant NormParams& params [[buffer(4)]],
     uint3 group [[threadgroup_position_in_grid]],
     uint3 groups [[threadgroups_per_grid]],
-    uint thread_index [[thread_index_in_threadgroup]],
+    uint index [[thread_index_in_threadgroup]],
     uint3 threads [[threads_per_threadgroup]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  threadgroup float first[kSimd];
-  threadgroup float2 second[kSimd];
+  threadgroup float first[max_simdgroups];
+  threadgroup float2 second[max_simdgroups];
   const ulong row = group.x + ulong(group.y) * groups.x;
   if (row >= params.rows) return;
-  const OfThreadgroup sums{{thread_index, threads.x, lane, simdgroup}, first, second};
+  const Group team{index, threads.x, lane, simdgroup, first, second};
+  const ulong size = params.size;
   x += row_start(params, row);
-  out += row * params.size;
-  const float count = float(params.size);
+  out += row * size;
+  const float count = float(size);
   float mean = 0, rest = 0, squares;
   if (kCentred) {
-    mean = precise::divide(sums.sum(over_row<float>(x, params.size, sums.team, Plain())), count);
-    const float2 moments = sums.sums(over_row<float2>(x, params.size, sums.team, Moments{mean}));
+    mean = precise::divide(team.sum(over_row<Plain, float>(x, size, 0, index, threads.x)), count);
+    const float2 moments = team.sums(over_row<Moments, float2>(x, size, mean, index, threads.x));
     rest = precise::divide(moments.x, count);
     squares = moments.y;
   } else {
-    squares = sums.sum(over_row<float>(x, params.size, sums.team, Squares()));
+    squares = team.sum(over_row<Squares, float>(x, size, 0, index, threads.x));
   }
   const float2 scale = scale_of(squares, count, rest, params.eps);
   const uint span = threads.x * kVector;
-  const uint mine = thread_index * kVector;
-  const ulong steps = params.size / (span * NORM_LOOP_CHUNKS);
+  const uint mine = index * kVector;
+  const ulong steps = size / (span * NORM_GROUP_CHUNKS);
+  float v[kVector];
+  ulong start = 0;
   for (ulong step = 0; step < steps; ++step) {
-    ulong at = step * (span * NORM_LOOP_CHUNKS) + mine;
 #pragma unroll
-    for (uint c = 0; c < NORM_LOOP_CHUNKS; ++c, at += span) {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j)
-        out[at + j] = T(weighted(scaled<T>(float(x[at + j]) - mean - rest, scale), weight, bias, at + j));
+    for (uint c = 0; c < NORM_GROUP_CHUNKS; ++c, start += span) {
+      load(x, start + mine, size, true, v);
+      subtract(v, mean, start + mine, size, true);
+      store(out, start + mine, size, true, v, rest, scale, weight, bias);
     }
     simdgroup_barrier(mem_flags::mem_none);
   }
 #pragma unroll
-  for (uint c = 0; c < NORM_LOOP_CHUNKS; ++c) {
-    const ulong start = (steps * NORM_LOOP_CHUNKS + c) * span;
-    const ulong at = start + mine;
-    if (start + span <= params.size) {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j)
-        out[at + j] = T(weighted(scaled<T>(float(x[at + j]) - mean - rest, scale), weight, bias, at + j));
-    } else {
-#pragma unroll
-      for (uint j = 0; j < kVector; ++j) {
-        if (at + j < params.size)
-          out[at + j] = T(weighted(scaled<T>(float(x[at + j]) - mean - rest, scale), weight, bias, at + j));
-      }
-    }
+  for (uint c = 0; c < NORM_GROUP_CHUNKS; ++c, start += span) {
+    const bool whole = start + span <= size;
+    load(x, start + mine, size, whole, v);
+    subtract(v, mean, start + mine, size, whole);
+    store(out, start + mine, size, whole, v, rest, scale, weight, bias);
   }
 }
 
-template <typename T, bool kCentred>
-[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_simdgroup(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]],
-    uint simdgroups [[simdgroups_per_threadgroup]]) {
-  const ulong row = (group.x + ulong(group.y) * groups.x) * simdgroups + simdgroup;
-  if (row >= params.rows) return;
-  const OfSimdgroup sums{{lane, kSimd, lane, 0}};
-  in_registers<T, kCentred>(x + row_start(params, row), weight, bias, out + row * params.size,
-                            uint(params.size), params.eps, sums);
-}
+// -- a row for many threadgroups ----------------------------------------------------------------------------------
 
+/// Of each part its mean, the rest of it, the sum of squares of what these leave, and its size.
 template <typename T, bool kCentred>
-[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_register(
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_statistics(
     device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
+    device float4* statistics [[buffer(1)]],
     constant NormParams& params [[buffer(4)]],
     uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint thread_index [[thread_index_in_threadgroup]],
+    uint index [[thread_index_in_threadgroup]],
     uint3 threads [[threads_per_threadgroup]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  threadgroup float first[kSimd];
-  threadgroup float2 second[kSimd];
-  const ulong row = group.x + ulong(group.y) * groups.x;
-  if (row >= params.rows) return;
-  const OfThreadgroup sums{{thread_index, threads.x, lane, simdgroup}, first, second};
-  in_registers<T, kCentred>(x + row_start(params, row), weight, bias, out + row * params.size,
-                            uint(params.size), params.eps, sums);
+  threadgroup float first[max_simdgroups];
+  threadgroup float2 second[max_simdgroups];
+  const ulong part = ulong(threads.x) * kVector * NORM_GROUP_CHUNKS;
+  const ulong start = group.x * part;
+  const uint size = uint(min(part, params.size - start));
+  float v[NORM_GROUP_CHUNKS * kVector];
+  const Statistics found = in_registers<T, kCentred, NORM_GROUP_CHUNKS>(
+      x + row_start(params, group.y) + start, size, NORM_GROUP_CHUNKS,
+      Group{index, threads.x, lane, simdgroup, first, second}, v);
+  if (index == 0) {
+    const float count = float(size);
+    const float squares = fma(-count * found.rest, found.rest, found.squares);
+    statistics[ulong(group.y) * params.parts + group.x] = float4(found.mean, found.rest, squares, count);
+  }
 }
 
-#define INSTANTIATE(op, centred, dtype, type)                                                       \
-  template [[host_name("norm_" #op "_" #dtype "_row_simdgroup")]] [[kernel]]                        \
-  decltype(norm_row_simdgroup<type, centred>) norm_row_simdgroup<type, centred>;                    \
-  template [[host_name("norm_" #op "_" #dtype "_row_register")]] [[kernel]]                         \
-  decltype(norm_row_register<type, centred>) norm_row_register<type, centred>;                    \
-  template [[host_name("norm_" #op "_" #dtype "_row_loop")]] [[kernel]]                             \
-  decltype(norm_row_loop<type, centred>) norm_row_loop<type, centred>;
+/// Of each row the mean, the rest, and the scale. The mean is that of the first part.
+template <bool kCentred>
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_combine(
+    device const float4* statistics [[buffer(0)]],
+    device float4* rows [[buffer(1)]],
+    constant NormParams& params [[buffer(4)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint index [[thread_index_in_threadgroup]],
+    uint3 threads [[threads_per_threadgroup]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup float first[max_simdgroups];
+  threadgroup float2 second[max_simdgroups];
+  const Group team{index, threads.x, lane, simdgroup, first, second};
+  statistics += ulong(group.x) * params.parts;
+  const float count = float(params.size);
+  const float mean = statistics[0].x;
+  float rest = 0;
+  if (kCentred) {
+    float total = 0;
+    for (uint i = index; i < params.parts; i += threads.x)
+      total += ((statistics[i].x - mean) + statistics[i].y) * statistics[i].w;
+    rest = precise::divide(team.sum(total), count);
+  }
+  // Within the parts, and of the parts (Chan, Golub, LeVeque 1983).
+  float2 squares = 0;
+  for (uint i = index; i < params.parts; i += threads.x) {
+    const float away = ((statistics[i].x - mean) + statistics[i].y) - rest;
+    squares += float2(statistics[i].z, kCentred ? away * away * statistics[i].w : 0);
+  }
+  squares = team.sums(squares);
+  if (index == 0) rows[group.x] = float4(mean, rest, scale_of(squares.x + squares.y, count, 0, params.eps));
+}
 
-#define INSTANTIATE_ALL(op, centred)            \
-  INSTANTIATE(op, centred, float32, float)      \
-  INSTANTIATE(op, centred, float16, half)       \
-  INSTANTIATE(op, centred, bfloat16, bfloat)
+template <typename T, bool kCentred>
+[[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_apply(
+    device const T* x [[buffer(0)]],
+    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
+    device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]],
+    device const float4* rows [[buffer(5)]],
+    uint3 group [[threadgroup_position_in_grid]],
+    uint index [[thread_index_in_threadgroup]],
+    uint3 threads [[threads_per_threadgroup]]) {
+  x += row_start(params, group.y);
+  out += group.y * params.size;
+  const float4 found = rows[group.y];
+  const uint span = threads.x * kVector;
+  ulong start = ulong(group.x) * span * NORM_GROUP_CHUNKS;
+  float v[kVector];
+#pragma unroll
+  for (uint c = 0; c < NORM_GROUP_CHUNKS; ++c, start += span) {
+    const ulong at = start + index * kVector;
+    const bool whole = start + span <= params.size;
+    load(x, at, params.size, whole, v);
+    if (kCentred) subtract(v, found.x, at, params.size, whole);
+    store(out, at, params.size, whole, v, found.y, found.zw, weight, bias);
+  }
+}
+
+#define INSTANTIATE(op, centred, dtype, type)                                                          \
+  template [[host_name("norm_" #op "_" #dtype "_row_lanes")]] [[kernel]]                               \
+  decltype(norm_row_lanes<type, centred>) norm_row_lanes<type, centred>;                               \
+  template [[host_name("norm_" #op "_" #dtype "_row_simdgroup")]] [[kernel]]                           \
+  decltype(norm_row_simdgroup<type, centred>) norm_row_simdgroup<type, centred>;                       \
+  template [[host_name("norm_" #op "_" #dtype "_row_register")]] [[kernel]]                            \
+  decltype(norm_row_register<type, centred>) norm_row_register<type, centred>;                         \
+  template [[host_name("norm_" #op "_" #dtype "_row_loop")]] [[kernel]]                                \
+  decltype(norm_row_loop<type, centred>) norm_row_loop<type, centred>;                                 \
+  template [[host_name("norm_" #op "_" #dtype "_row_split_statistics")]] [[kernel]]                    \
+  decltype(norm_row_split_statistics<type, centred>) norm_row_split_statistics<type, centred>;         \
+  template [[host_name("norm_" #op "_" #dtype "_row_split_apply")]] [[kernel]]                         \
+  decltype(norm_row_split_apply<type, centred>) norm_row_split_apply<type, centred>;
+
+#define INSTANTIATE_ALL(op, centred)                                                                   \
+  INSTANTIATE(op, centred, float32, float)                                                             \
+  INSTANTIATE(op, centred, float16, half)                                                              \
+  INSTANTIATE(op, centred, bfloat16, bfloat)                                                           \
+  template [[host_name("norm_" #op "_row_split_combine")]] [[kernel]]                                  \
+  decltype(norm_row_split_combine<centred>) norm_row_split_combine<centred>;
 
 INSTANTIATE_ALL(rms_norm, false)
 INSTANTIATE_ALL(layer_norm, true)

@@ -9,22 +9,29 @@
 namespace isometal::launch {
 namespace {
 
-constexpr std::int64_t kMaxRow32 = std::numeric_limits<std::uint32_t>::max();
-/// Elements of a row that a simdgroup holds, as many as 32 registers of each lane.
+constexpr std::int64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
+/// Elements of a row that lanes hold as one span.
+constexpr std::int64_t kLanesRow = std::int64_t{kSimdWidth} * NORM_VECTOR;
+/// Those of a simdgroup: 32 registers of each lane.
 constexpr std::int64_t kSimdgroupRow = std::int64_t{kSimdWidth} * NORM_VECTOR * NORM_MAX_CHUNKS;
-/// Chunks of a thread where a threadgroup holds a row: 16 elements leave room for 1024 threads on a core.
-constexpr std::uint32_t kRegisterChunks = 4;
-constexpr std::int64_t kRegisterRow = std::int64_t{NORM_MAX_THREADS} * NORM_VECTOR * kRegisterChunks;
-/// Rows of a threadgroup where each has a simdgroup.
-constexpr std::int64_t kRowsPerGroup = 8;
+/// Those of a threadgroup: 16 of each thread leave room for 1024 threads on a core.
+constexpr std::int64_t kGroupRow = std::int64_t{NORM_MAX_THREADS} * NORM_VECTOR * NORM_GROUP_CHUNKS;
+/// Longer rows are shared by threadgroups where there are no more than that: fewer than the largest GPUs have
+/// cores.
+constexpr std::int64_t kFewRows = 32;
+/// Threads that combine the parts of a row.
+constexpr std::uint32_t kCombineThreads = 256;
 
-enum class Variant : std::uint8_t { kSimdgroup, kRegister, kLoop };
+enum class Variant : std::uint8_t { kLanes, kSimdgroup, kRegister, kLoop, kSplit };
 
-Variant variant_of(std::int64_t size, std::string_view forced) {
+Variant variant_of(std::int64_t rows, std::int64_t size, std::string_view forced) {
+  const bool splits = rows <= kMax32;
   if (forced == "row_loop") return Variant::kLoop;
-  if (size > kRegisterRow) return Variant::kLoop;
+  if (forced == "row_split" && splits) return Variant::kSplit;
+  if (size > kGroupRow) return rows <= kFewRows && forced.empty() ? Variant::kSplit : Variant::kLoop;
   if (forced == "row_register" || size > kSimdgroupRow) return Variant::kRegister;
-  return Variant::kSimdgroup;
+  if (forced == "row_simdgroup" || size > kLanesRow) return Variant::kSimdgroup;
+  return Variant::kLanes;
 }
 
 std::uint32_t type_of(std::optional<DType> dtype) {
@@ -39,15 +46,28 @@ std::uint32_t type_of(std::optional<DType> dtype) {
   }
 }
 
+/// Lanes of a row. Short rows share a simdgroup.
+std::uint32_t lanes_of(std::int64_t size) {
+  std::uint32_t lanes = kSimdWidth;
+  while (lanes > 4 && size <= std::int64_t{lanes / 2} * NORM_VECTOR) lanes /= 2;
+  return lanes;
+}
+
 /// Chunks of a lane: a kernel is made for 1, 2, 3, 4, 6 and 8.
 std::uint32_t chunks_of(std::int64_t size) {
-  const auto chunks = static_cast<std::uint32_t>(ceil_div(size, std::int64_t{kSimdWidth} * NORM_VECTOR));
+  const auto chunks = static_cast<std::uint32_t>(ceil_div(size, kLanesRow));
   return chunks > 4 ? (chunks + 1) / 2 * 2 : chunks;
+}
+
+/// Threads of a threadgroup that holds a row or as much of it as it can.
+std::uint32_t threads_of(std::int64_t size) {
+  return to_u32(
+      std::min<std::int64_t>(ceil_div(size, kLanesRow * NORM_GROUP_CHUNKS) * kSimdWidth, NORM_MAX_THREADS));
 }
 
 /// As many threadgroups as that, in two directions where one is too short.
 Size3 groups_for(std::int64_t count) {
-  if (count <= kMaxRow32) return {to_u32(count)};
+  if (count <= kMax32) return {to_u32(count)};
   constexpr std::int64_t kAcross = std::int64_t{1} << 31;
   return {to_u32(kAcross), to_u32(ceil_div(count, kAcross))};
 }
@@ -62,7 +82,7 @@ bool norm_reads(const Layout& x) {
   const std::int64_t count = element_count(x.shape);
   if (count == 0) return true;
   if (x.shape.back() != 1 && x.strides.back() != 1) return false;
-  return count / x.shape.back() <= kMaxRow32 || is_contiguous(x);
+  return count / x.shape.back() <= kMax32 || is_contiguous(x);
 }
 
 Plan norm(NormOp op, DType dtype, const Layout& x, std::optional<DType> weight, std::optional<DType> bias,
@@ -87,38 +107,63 @@ Plan norm(NormOp op, DType dtype, const Layout& x, std::optional<DType> weight, 
     }
   }
 
-  const Variant variant = variant_of(size, choice.forced);
-  constexpr std::array<std::string_view, 3> kVariants{"_row_simdgroup", "_row_register", "_row_loop"};
-  Kernel kernel(Family::kNorm,
-                KernelName("norm_", op == NormOp::kRms ? std::string_view("rms_norm") : "layer_norm", "_",
-                           name(dtype), kVariants[static_cast<std::size_t>(variant)]));
-  kernel.set(NORM_WEIGHT, type_of(weight)).set(NORM_BIAS, type_of(bias)).set(NORM_STRIDED, strided);
-  Size3 groups, threads;
-  switch (variant) {
+  const std::string_view op_name = op == NormOp::kRms ? "rms_norm" : "layer_norm";
+  const auto kernel = [&](std::string_view variant) {
+    Kernel made(Family::kNorm, KernelName("norm_", op_name, "_", name(dtype), variant));
+    return made.set(NORM_WEIGHT, type_of(weight)).set(NORM_BIAS, type_of(bias)).set(NORM_STRIDED, strided);
+  };
+  const auto whole = [&](const Kernel& with, Size3 groups, Size3 threads) -> Dispatch& {
+    Dispatch& dispatch = plan.add(with).read(0, 0);
+    if (weight) dispatch.read(1, 1);
+    if (bias) dispatch.read(2, 2);
+    return dispatch.write(3, 3).params(4, params).threadgroups(groups, threads);
+  };
+  switch (variant_of(rows, size, choice.forced)) {
+    case Variant::kLanes: {
+      const std::uint32_t lanes = lanes_of(size);
+      const std::int64_t simdgroups = ceil_div(rows, std::int64_t{kSimdWidth / lanes} * NORM_LANE_ROWS);
+      const std::int64_t in_group = std::min<std::int64_t>(simdgroups, NORM_MAX_SIMDGROUPS);
+      Kernel made = kernel("_row_lanes");
+      whole(made.set(NORM_LANES, lanes), groups_for(ceil_div(simdgroups, in_group)),
+            {to_u32(in_group * kSimdWidth)});
+      break;
+    }
     case Variant::kSimdgroup: {
-      const std::int64_t rows_per_group = std::min(rows, kRowsPerGroup);
-      kernel.set(NORM_CHUNKS, chunks_of(size));
-      groups = groups_for(ceil_div(rows, rows_per_group));
-      threads = {kSimdWidth, to_u32(rows_per_group)};
+      const std::int64_t in_group = std::min<std::int64_t>(rows, NORM_MAX_SIMDGROUPS);
+      Kernel made = kernel("_row_simdgroup");
+      whole(made.set(NORM_CHUNKS, chunks_of(size)), groups_for(ceil_div(rows, in_group)),
+            {to_u32(in_group * kSimdWidth)});
       break;
     }
-    case Variant::kRegister: {
-      kernel.set(NORM_CHUNKS, kRegisterChunks);
-      groups = groups_for(rows);
-      const std::int64_t simdgroup_holds = std::int64_t{kSimdWidth} * NORM_VECTOR * kRegisterChunks;
-      threads = {to_u32(ceil_div(size, simdgroup_holds) * kSimdWidth)};
+    case Variant::kRegister:
+      whole(kernel("_row_register"), groups_for(rows), {threads_of(size)});
       break;
-    }
     case Variant::kLoop:
-      groups = groups_for(rows);
-      threads = {NORM_MAX_THREADS};
+      whole(kernel("_row_loop"), groups_for(rows), {NORM_MAX_THREADS});
       break;
+    case Variant::kSplit: {
+      const Size3 threads{threads_of(size)};
+      const std::int64_t parts = ceil_div(size, std::int64_t{threads.x} * NORM_VECTOR * NORM_GROUP_CHUNKS);
+      params.parts = to_u32(parts);
+      const Size3 grid{params.parts, to_u32(rows)};
+      plan.temporaries = {rows * parts * NORM_PART_BYTES, rows * NORM_PART_BYTES};
+      constexpr std::uint8_t kParts = 4, kRows = 5;
+      Kernel statistics(Family::kNorm,
+                        KernelName("norm_", op_name, "_", name(dtype), "_row_split_statistics"));
+      plan.add(statistics.set(NORM_STRIDED, strided))
+          .read(0, 0)
+          .write(1, kParts)
+          .params(4, params)
+          .threadgroups(grid, threads);
+      plan.add(Kernel(Family::kNorm, KernelName("norm_", op_name, "_row_split_combine")))
+          .read(0, kParts)
+          .write(1, kRows)
+          .params(4, params)
+          .threadgroups({to_u32(rows)}, {kCombineThreads});
+      whole(kernel("_row_split_apply"), grid, threads).read(5, kRows);
+      break;
+    }
   }
-  Dispatch& dispatch = plan.add(kernel);
-  dispatch.read(0, 0);
-  if (weight) dispatch.read(1, 1);
-  if (bias) dispatch.read(2, 2);
-  dispatch.write(3, 3).params(4, params).threadgroups(groups, threads);
   return plan;
 }
 

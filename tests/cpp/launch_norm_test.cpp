@@ -48,25 +48,63 @@ TEST_CASE(a_norm_of_nothing_has_nothing_to_do) {
 }
 
 TEST_CASE(a_norm_takes_the_least_team_that_holds_a_row) {
+  CHECK_EQUAL(variant(rms(contiguous_layout({3, 128}))), "row_lanes");
+  CHECK_EQUAL(variant(rms(contiguous_layout({3, 129}))), "row_simdgroup");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 1024}))), "row_simdgroup");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 1025}))), "row_register");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 16384}))), "row_register");
-  CHECK_EQUAL(variant(rms(contiguous_layout({3, 16385}))), "row_loop");
+  CHECK_EQUAL(variant(rms(contiguous_layout({33, 16385}))), "row_loop");
+  CHECK_EQUAL(variant(rms(contiguous_layout({32, 16385}))), "row_split_statistics");
 }
 
 TEST_CASE(a_forced_norm_is_used_where_it_can_be) {
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 5}), "row_register")), "row_register");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 5}), "row_loop")), "row_loop");
+  CHECK_EQUAL(variant(rms(contiguous_layout({3, 5}), "row_simdgroup")), "row_simdgroup");
+  CHECK_EQUAL(variant(rms(contiguous_layout({3, 129}), "row_lanes")), "row_simdgroup");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 1025}), "row_simdgroup")), "row_register");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 16385}), "row_register")), "row_loop");
 }
 
+TEST_CASE(lanes_cover_a_short_row) {
+  for (std::int64_t size = 1; size <= 128; ++size) {
+    const Plan plan = rms(contiguous_layout({1000, size}));
+    CHECK_EQUAL(variant(plan), "row_lanes");
+    const Dispatch& dispatch = plan.dispatches[0];
+    const std::uint32_t lanes = constant(dispatch, NORM_LANES);
+    CHECK(32 % lanes == 0 && lanes >= 4 && std::int64_t{lanes} * NORM_VECTOR >= size);
+    CHECK(lanes == 4 || std::int64_t{lanes / 2} * NORM_VECTOR < size);
+    CHECK(dispatch.group.x <= 32 * NORM_MAX_SIMDGROUPS);
+    CHECK(std::int64_t{dispatch.grid.x} * (dispatch.group.x / lanes) * NORM_LANE_ROWS >= 1000);
+  }
+}
+
 TEST_CASE(chunks_cover_a_row_of_a_simdgroup) {
   for (std::int64_t size = 1; size <= 1024; ++size) {
-    const Plan plan = rms(contiguous_layout({3, size}));
-    const std::uint32_t chunks = constant(plan.dispatches[0], NORM_CHUNKS);
-    CHECK(chunks * 128 >= size && chunks <= NORM_MAX_CHUNKS);
+    const Plan plan = rms(contiguous_layout({1000, size}), "row_simdgroup");
+    const Dispatch& dispatch = plan.dispatches[0];
+    const std::uint32_t chunks = constant(dispatch, NORM_CHUNKS);
+    CHECK(chunks <= NORM_MAX_CHUNKS && std::int64_t{chunks} * 32 * NORM_VECTOR >= size);
+    CHECK_EQUAL(dispatch.grid.x * dispatch.group.x, 1000U * 32);
   }
+}
+
+TEST_CASE(a_split_row_is_combined_before_it_is_applied) {
+  const Plan plan = norm(NormOp::kLayer, DType::kFloat16, contiguous_layout({3, 40000}), DType::kFloat32,
+                         std::nullopt, 0, {});
+  CHECK_EQUAL(plan.dispatches.size(), std::size_t{3});
+  CHECK_EQUAL(plan.dispatches[0].kernel.name(), "norm_layer_norm_float16_row_split_statistics");
+  CHECK_EQUAL(plan.dispatches[1].kernel.name(), "norm_layer_norm_row_split_combine");
+  CHECK_EQUAL(plan.dispatches[2].kernel.name(), "norm_layer_norm_float16_row_split_apply");
+  CHECK_EQUAL(plan.temporaries.size(), std::size_t{2});
+  CHECK_EQUAL(plan.temporaries[0], 3 * 3 * NORM_PART_BYTES);
+  CHECK_EQUAL(plan.temporaries[1], 3 * NORM_PART_BYTES);
+  CHECK(plan.dispatches[0].grid == (Size3{3, 3, 1}));
+  CHECK(plan.dispatches[1].grid == (Size3{3, 1, 1}));
+  CHECK(plan.dispatches[2].grid == (Size3{3, 3, 1}));
+  // What one writes the next one reads.
+  CHECK_EQUAL(plan.dispatches[0].begin()[1].operand, plan.dispatches[1].begin()[0].operand);
+  CHECK_EQUAL(plan.dispatches[1].begin()[1].operand, plan.dispatches[2].begin()[3].operand);
 }
 
 TEST_CASE(threads_cover_a_row_of_a_threadgroup) {
@@ -90,7 +128,7 @@ TEST_CASE(weights_are_bound_where_there_are_some) {
   CHECK_EQUAL(bare.dispatches[0].end() - bare.dispatches[0].begin(), 2);
   const Plan plan = norm(NormOp::kLayer, DType::kBFloat16, x, std::nullopt, DType::kFloat16, 0, {});
   const Dispatch& dispatch = plan.dispatches[0];
-  CHECK_EQUAL(dispatch.kernel.name(), "norm_layer_norm_bfloat16_row_simdgroup");
+  CHECK_EQUAL(dispatch.kernel.name(), "norm_layer_norm_bfloat16_row_lanes");
   CHECK_EQUAL(constant(dispatch, NORM_WEIGHT), std::uint32_t{NORM_NONE});
   CHECK_EQUAL(constant(dispatch, NORM_BIAS), std::uint32_t{NORM_FLOAT16});
   CHECK_EQUAL(dispatch.begin()[1].index, 2);
@@ -124,13 +162,15 @@ TEST_CASE(rows_that_merge_are_not_strided) {
 }
 
 TEST_CASE(norms_count_rows_and_elements_in_64_bits) {
-  const Plan many = rms(contiguous_layout({50 * kBillion, 2}));
+  const Plan many = rms(contiguous_layout({9000 * kBillion, 2}));
   const Size3 grid = many.dispatches[0].grid;
-  CHECK(std::int64_t{grid.x} * grid.y * 8 >= 50 * kBillion);
-  CHECK(std::int64_t{grid.x} * (grid.y - 1) * 8 < 50 * kBillion);
-  CHECK_EQUAL(many.dispatches[0].params_as<NormParams>().rows, std::uint64_t{50} * kBillion);
+  CHECK(std::int64_t{grid.x} * grid.y * 256 >= 9000 * kBillion);
+  CHECK(grid.y > 1 && std::int64_t{grid.x} * (grid.y - 1) * 256 < 9000 * kBillion);
+  CHECK_EQUAL(many.dispatches[0].params_as<NormParams>().rows, std::uint64_t{9000} * kBillion);
   const Plan lengthy = rms(contiguous_layout({2, 5 * kBillion}));
   CHECK_EQUAL(lengthy.dispatches[0].params_as<NormParams>().size, std::uint64_t{5} * kBillion);
+  CHECK(std::int64_t{lengthy.dispatches[0].grid.x} * 16384 >= 5 * kBillion);
+  CHECK_EQUAL(variant(rms(contiguous_layout({5 * kBillion, 16}), "row_split")), "row_lanes");
   // Walked by strides rows have 32 bits; then a copy is what is read.
   CHECK(!norm_reads({{5 * kBillion, 2}, {4, 1}, 0}));
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rows import TOLERANCE, close, numbers
+from schedules import FAST, SHUFFLED, digests
 from views import VIEWS, Numpy
 
 from isometal import dtypes
@@ -17,7 +18,7 @@ Force = Callable[[str, str], None]
 
 OPS = ("rms_norm", "layer_norm")
 DTYPES = tuple(TOLERANCE)
-VARIANTS = ("", "row_simdgroup", "row_register", "row_loop", "row_split")
+VARIANTS = ("", "row_lanes", "row_simdgroup", "row_register", "row_loop", "row_split")
 
 
 def _norm(
@@ -46,7 +47,34 @@ def _expected(op: str, x: Any, weight: Any = None, bias: Any = None, eps: float 
 def test_row_lengths(metal: MetalBackend, force: Force, op: str, dtype: str, variant: str) -> None:
     """Around every number of lanes, chunks and threads, and primes between."""
     force("norm", variant)
-    for size in (1, 2, 3, 4, 5, 31, 33, 127, 128, 129, 257, 509, 513, 640, 769, 897, 1023, 1024, 1025, 2048, 2053):
+    for size in (
+        1,
+        3,
+        4,
+        5,
+        15,
+        16,
+        17,
+        32,
+        33,
+        63,
+        64,
+        65,
+        127,
+        128,
+        129,
+        257,
+        509,
+        513,
+        640,
+        769,
+        897,
+        1023,
+        1024,
+        1025,
+        2048,
+        2053,
+    ):
         x = numbers((9, size), dtype)
         weight, bias = numbers((size,), dtype, 1), numbers((size,), dtype, 2)
         w, b = metal.from_numpy(weight), metal.from_numpy(bias)
@@ -149,3 +177,22 @@ def test_signs_of_zero(metal: MetalBackend, force: Force, variant: str) -> None:
 def test_nothing(metal: MetalBackend, op: str) -> None:
     for shape in ((0, 4), (4, 0), (2, 0, 3)):
         assert _norm(metal, op, metal.from_numpy(np.zeros(shape, np.float32))).shape == shape
+
+
+_DIGESTS = """
+import hashlib
+from rows import numbers
+from isometal.backends.metal import MetalBackend
+
+metal = MetalBackend()
+for variant in ("row_lanes", "row_simdgroup", "row_register", "row_loop", "row_split"):
+    metal._metal.force("norm", variant)
+    for size in (50, 1000, 5000, 40000):
+        x, w = (metal.from_numpy(numbers(shape, "float32")) for shape in ((3, size), (size,)))
+        for result in (metal.rms_norm(x, w, 1e-5), metal.layer_norm(x, w, w, 1e-5)):
+            print(variant, size, hashlib.sha256(metal.to_numpy(result).tobytes()).hexdigest())
+"""
+
+
+def test_every_schedule_gives_the_same_bits() -> None:
+    assert digests(_DIGESTS, FAST) == digests(_DIGESTS, SHUFFLED) == digests(_DIGESTS, FAST)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rows import TOLERANCE, close, numbers
+from schedules import FAST, SHUFFLED, digests
 from views import VIEWS, Numpy
 
 from isometal.backends.metal import MetalBackend
@@ -178,3 +179,25 @@ def test_special_values(metal: MetalBackend) -> None:
 def test_nothing(metal: MetalBackend) -> None:
     for shape in ((2, 0, 4), (0, 3, 4)):
         assert _rope(metal, metal.from_numpy(np.zeros(shape, np.float32)), 4).shape == shape
+
+
+_DIGESTS = """
+import hashlib
+from rows import numbers
+from isometal.backends.metal import MetalBackend
+
+metal = MetalBackend()
+x, freqs = (metal.from_numpy(numbers(shape, "float32")) for shape in ((2, 9, 33, 80), (32,)))
+for variant in ("vector_1", "vector_2", "vector_4"):
+    metal._metal.force("rope", variant)
+    for traditional in (False, True):
+        for wavelengths in (None, freqs):
+            result = metal.rope(x, 64, traditional, 10000.0, 1.0, 999_999, wavelengths)
+            print(hashlib.sha256(metal.to_numpy(result).tobytes()).hexdigest())
+"""
+
+
+def test_every_schedule_and_variant_gives_the_same_bits() -> None:
+    lines = digests(_DIGESTS, FAST)
+    assert lines == digests(_DIGESTS, SHUFFLED)
+    assert lines[:4] == lines[4:8] == lines[8:]
