@@ -35,6 +35,7 @@ if(TARGET isometal_soft)
             csrc/metal_bindings/metal.cpp
             csrc/metal_bindings/norm.cpp
             csrc/metal_bindings/reduce.cpp
+            csrc/metal_bindings/softmax.cpp
             csrc/metal_session.cpp
             csrc/soft/bindings.cpp
             csrc/soft/reflection_binding.cpp

@@ -134,6 +134,7 @@ void bind_metal(nb::module_& m) {
   bindings::bind_matmul(type);
   bindings::bind_norm(type);
   bindings::bind_reduce(type);
+  bindings::bind_softmax(type);
 }
 
 }  // namespace isometal

@@ -34,6 +34,7 @@ void bind_elementwise(nanobind::class_<Metal>& metal);
 void bind_matmul(nanobind::class_<Metal>& metal);
 void bind_norm(nanobind::class_<Metal>& metal);
 void bind_reduce(nanobind::class_<Metal>& metal);
+void bind_softmax(nanobind::class_<Metal>& metal);
 
 }  // namespace bindings
 }  // namespace isometal

@@ -117,7 +117,11 @@ class MetalBackend:
     def matmul(self, x: _core.Array, y: _core.Array) -> _core.Array:
         return self._metal.matmul(x, y)
 
-    # -- norms, positions -----------------------------------------------------------------------------------------
+    # -- softmax, norms, positions --------------------------------------------------------------------------------
+    def softmax(self, x: _core.Array, axes: Axes, precise: bool) -> _core.Array:
+        """Float32 whatever ``precise``."""
+        return self._metal.softmax(x, axes)
+
     def rms_norm(self, x: _core.Array, weight: _core.Array | None, eps: float) -> _core.Array:
         return self._metal.rms_norm(x, weight, eps)
 
