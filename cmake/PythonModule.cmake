@@ -29,7 +29,8 @@ target_link_libraries(_core PRIVATE isometal_core)
 if(TARGET isometal_soft)
   target_sources(
     _core
-    PRIVATE csrc/metal_bindings/copy.cpp
+    PRIVATE csrc/metal_bindings/attention.cpp
+            csrc/metal_bindings/copy.cpp
             csrc/metal_bindings/elementwise.cpp
             csrc/metal_bindings/matmul.cpp
             csrc/metal_bindings/metal.cpp

@@ -129,6 +129,7 @@ void bind_metal(nb::module_& m) {
           "set_cache_limit", [](const Metal& metal, std::size_t bytes) { metal->set_cache_limit(bytes); },
           "bytes"_a, nb::call_guard<nb::gil_scoped_release>(),
           "How many bytes of dead arrays to keep for reuse.");
+  bindings::bind_attention(type);
   bindings::bind_copy(type);
   bindings::bind_elementwise(type);
   bindings::bind_matmul(type);

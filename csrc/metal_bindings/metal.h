@@ -29,6 +29,7 @@ class Metal {
 };
 
 // Each adds the ops of one file here to the class.
+void bind_attention(nanobind::class_<Metal>& metal);
 void bind_copy(nanobind::class_<Metal>& metal);
 void bind_elementwise(nanobind::class_<Metal>& metal);
 void bind_matmul(nanobind::class_<Metal>& metal);

@@ -252,6 +252,8 @@ class Metal:
     def set_cache_limit(self, bytes: int) -> None:
         """How many bytes of dead arrays to keep for reuse."""
 
+    def scaled_dot_product_attention(self, q: Array, k: Array, v: Array, scale: float, mask: Array | None = None, causal: bool = False) -> Array: ...
+
     def contiguous(self, x: Array) -> Array:
         """The array itself where it is contiguous, else a copy that is."""
 

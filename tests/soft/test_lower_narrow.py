@@ -89,6 +89,33 @@ def test_elements_that_no_lane_has() -> None:
         _narrowed("%r = extractelement <64 x half> %m, i32 %i")
 
 
+def test_elements_on_their_way_through_ones_that_no_lane_has() -> None:
+    """What LLVM makes of `matrix.thread_elements() = half2(h, v[3])`."""
+    poison = ["i32 poison"] * 64
+    mask = {place: ", ".join([*poison[:place], "i32 3", *poison[place + 1 :]]) for place in (0, 3)}
+    pick = ", ".join(["i32 0", "i32 67", *poison[2:]])
+    further = ", ".join(["i32 0", "i32 1", *poison[2:]])
+    module = parse_module(f"""define void @f(<4 x half> %v, <64 x half> %m) {{
+  %wide = shufflevector <4 x half> %v, <4 x half> poison, <64 x i32> <{mask[3]}>
+  %both = shufflevector <64 x half> %m, <64 x half> %wide, <64 x i32> <{pick}>
+  %same = shufflevector <64 x half> %both, <64 x half> poison, <64 x i32> <{further}>
+  ret void
+}}
+""")
+    function = module.functions["@f"]
+    narrow_matrices(function)
+    assert [str(i).replace(" ", "") for i in function.blocks[0].instructions[1:6]] == [
+        "%both$element0=extractelement<2xhalf>%m,i320",
+        "%both$with0=insertelement<2xhalf>poison,half%both$element0,i320",
+        "%both$element1=extractelement<4xhalf>%v,i323",
+        "%both$with1=insertelement<2xhalf>%both$with0,half%both$element1,i321",
+        "%both=freeze<2xhalf>%both$with1",
+    ]
+    bad = f"%r = shufflevector <64 x half> %m, <64 x half> %m, <64 x i32> <{pick}>"
+    with pytest.raises(LoweringError, match="two elements per lane"):
+        _narrowed(bad)
+
+
 def test_the_number_64_in_a_vector_is_no_matrix() -> None:
     body = """
   %a = insertelement <4 x i32> zeroinitializer, i32 %thread_position_in_grid, i64 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -162,6 +163,19 @@ class MetalBackend:
 
     def broadcast_to(self, x: _core.Array, shape: Shape) -> _core.Array:
         return x.broadcast_to(shape)
+
+    # -- attention ------------------------------------------------------------------------------------------------
+    def scaled_dot_product_attention(
+        self,
+        q: _core.Array,
+        k: _core.Array,
+        v: _core.Array,
+        scale: float,
+        mask: Literal["causal"] | _core.Array | None,
+    ) -> _core.Array:
+        if isinstance(mask, str):
+            return self._metal.scaled_dot_product_attention(q, k, v, scale, causal=True)
+        return self._metal.scaled_dot_product_attention(q, k, v, scale, mask)
 
 
 def _open_device() -> _core.Metal:

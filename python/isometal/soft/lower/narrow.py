@@ -1,16 +1,18 @@
 """simdgroup matrices: AIR gives each lane 64 elements, of which two exist. The values become pairs.
 
-Only values change; memory that holds a matrix keeps AIR's layout, whose first two elements are the pair.
+Only values change; memory that holds a matrix keeps AIR's layout, whose first two elements are the pair. Where LLVM
+moves elements of a smaller vector by way of ones that no lane has, they are taken from that vector.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from isometal.soft.errors import LoweringError
 from isometal.soft.ir import Function, Instruction, Phi, parse_instruction
 from isometal.soft.ir.lexer import closing, split_commas, words
-from isometal.soft.ir.model import typed_value
+from isometal.soft.ir.model import Argument, typed_value
 from isometal.soft.ir.types import read_type, vector
 
 # Integers are the bits of a matrix, where LLVM moves a cast of an element to the whole.
@@ -24,8 +26,22 @@ def narrow_matrices(function: Function) -> None:
     Raises:
         LoweringError: an instruction that reads elements which no lane has.
     """
+    shuffles = {
+        instruction.result: instruction.copy()
+        for block in function.blocks
+        for instruction in block.instructions
+        if instruction.opcode == "shufflevector" and _WIDE.match(instruction.type)
+    }
     for block in function.blocks:
-        block.instructions = [_narrow(instruction) for instruction in block.instructions]
+        block.instructions = [
+            narrow for instruction in block.instructions for narrow in _narrow_all(instruction, shuffles)
+        ]
+
+
+def _narrow_all(instruction: Instruction, shuffles: Mapping[str, Instruction]) -> list[Instruction]:
+    if "64" in instruction.tokens and instruction.opcode == "shufflevector":
+        return _shuffle(instruction, shuffles)
+    return [_narrow(instruction)]
 
 
 def _narrow(instruction: Instruction) -> Instruction:
@@ -37,8 +53,6 @@ def _narrow(instruction: Instruction) -> Instruction:
     tokens = instruction.tokens
     if "64" not in tokens or instruction.opcode in ("alloca", "getelementptr"):
         return instruction
-    if instruction.opcode == "shufflevector":
-        return _shuffle(instruction)
     if instruction.opcode in ("extractelement", "insertelement"):
         if not _WIDE.match(read_type(tokens, 1)[0]):
             return instruction  # the 64 is a number
@@ -97,19 +111,21 @@ def _constant(value: list[str]) -> list[str]:
     return [*value[: commas[1]], ">"]
 
 
-def _shuffle(instruction: Instruction) -> Instruction:
-    """Only the first two lanes of a mask matter, and they may pick first or second elements of either operand."""
+def _shuffle(instruction: Instruction, shuffles: Mapping[str, Instruction]) -> list[Instruction]:
+    """Only the first two lanes of a mask matter."""
     first, second, mask = (typed_value(part) for part in split_commas(instruction.tokens[1:])[:3])
     source = vector(first.type)
     wide_source = source is not None and source[0] == 64
     wide_result = _WIDE.match(instruction.type) is not None
     if not wide_source and not wide_result:
-        return instruction
+        return [instruction]
     if source is None:
         raise LoweringError(f"[soft] a shuffle of no vector: {instruction}.")
     count = vector(mask.type)
     kept = 2 if wide_result else (count[0] if count else 0)
     picks = _picks(mask.value, 64)[:kept]
+    if wide_source and any(pick is not None and pick % 64 > 1 for pick in picks):
+        return _gather(instruction, picks, shuffles)
     operands = 2 if wide_source else source[0]
     indices: list[str] = []
     for pick in picks:
@@ -117,13 +133,54 @@ def _shuffle(instruction: Instruction) -> Instruction:
             indices.append("i32 poison")
             continue
         operand, element = divmod(pick, source[0])
-        if element >= operands:
-            raise LoweringError(f"[soft] a simdgroup matrix has two elements per lane: {instruction}.")
         indices.append(f"i32 {operand * operands + element}")
     values = ", ".join(
         f"{_pair(o.type)} {' '.join(_constant(o.value) if wide_source else o.value)}" for o in (first, second)
     )
-    return parse_instruction(f"{instruction.result} = shufflevector {values}, <{kept} x i32> <{', '.join(indices)}>")
+    return [parse_instruction(f"{instruction.result} = shufflevector {values}, <{kept} x i32> <{', '.join(indices)}>")]
+
+
+def _gather(
+    instruction: Instruction, picks: Sequence[int | None], shuffles: Mapping[str, Instruction]
+) -> list[Instruction]:
+    """A shuffle, element by element from the vectors that they come from."""
+    operands = [typed_value(part) for part in split_commas(instruction.tokens[1:])[:2]]
+    source = vector(operands[0].type)
+    assert source is not None
+    element = source[1]
+    lines: list[str] = []
+    whole = "poison"
+    for place, pick in enumerate(picks):
+        if pick is None:
+            continue
+        found = _origin(operands[pick // 64], pick % 64, shuffles)
+        if found is None:
+            raise LoweringError(f"[soft] a simdgroup matrix has two elements per lane: {instruction}.")
+        origin, index = found
+        name = f"{instruction.result}$element{place}"
+        lines.append(f"{name} = extractelement {origin.type} {' '.join(origin.value)}, i32 {index}")
+        step = f"{instruction.result}$with{place}"
+        lines.append(f"{step} = insertelement <{len(picks)} x {element}> {whole}, {element} {name}, i32 {place}")
+        whole = step
+    lines.append(f"{instruction.result} = freeze <{len(picks)} x {element}> {whole}")
+    return [parse_instruction(line) for line in lines]
+
+
+def _origin(operand: Argument, index: int, shuffles: Mapping[str, Instruction]) -> tuple[Argument, int] | None:
+    """The narrow vector that an element of a wide one comes from, and its place there; None where no lane has it."""
+    while _WIDE.match(operand.type):
+        if index < 2:
+            return Argument(_pair(operand.type), _constant(operand.value)), index
+        shuffle = shuffles.get(operand.value[0])
+        if shuffle is None:
+            return None
+        *sources, mask = (typed_value(part) for part in split_commas(shuffle.tokens[1:])[:3])
+        pick = _picks(mask.value, 64)[index]
+        size = vector(sources[0].type)
+        if pick is None or size is None:
+            return None
+        operand, index = sources[pick // size[0]], pick % size[0]
+    return operand, index
 
 
 def _picks(mask: list[str], count: int) -> list[int | None]:
