@@ -73,8 +73,9 @@ std::optional<Layout> as_rows(const Layout& x, std::size_t kept, std::int64_t si
   if (runs.size() > 1 || (runs.size() == 1 && runs[0].stride != 1)) return std::nullopt;
   Layout rows;
   // As few axes as can be: with one more than x has, they would be too many.
-  for (const Run& run : merged_runs({x.shape.begin(), x.shape.begin() + static_cast<std::ptrdiff_t>(kept)},
-                                    {x.strides.begin(), x.strides.begin() + static_cast<std::ptrdiff_t>(kept)})) {
+  for (const Run& run :
+       merged_runs({x.shape.begin(), x.shape.begin() + static_cast<std::ptrdiff_t>(kept)},
+                   {x.strides.begin(), x.strides.begin() + static_cast<std::ptrdiff_t>(kept)})) {
     rows.shape.push_back(run.size);
     rows.strides.push_back(run.stride);
   }

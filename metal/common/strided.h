@@ -45,7 +45,8 @@ Stretch<K, Index> stretch(constant StridedParams<K>& params, uint3 index) {
     result.at[k] = strided_axes > 1 ? Index(index.y) * Index(params.strides[1][k]) : 0;
   }
   uint rest = index.z;
-  UNROLL for (uint axis = 2; axis < strided_axes; ++axis) {
+  UNROLL
+  for (uint axis = 2; axis < strided_axes; ++axis) {
     const uint position = rest % params.shape[axis];
     rest /= params.shape[axis];
     for (uint k = 0; k < K; ++k) result.at[k] += Index(position) * Index(params.strides[axis][k]);
