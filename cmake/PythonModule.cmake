@@ -26,7 +26,7 @@ nanobind_add_module(
   csrc/exchange_out.cpp
   "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
 target_link_libraries(_core PRIVATE isometal_core)
-if(TARGET isometal_soft)
+if(TARGET isometal_dispatcher)
   target_sources(
     _core
     PRIVATE csrc/metal_bindings/attention.cpp
@@ -36,14 +36,18 @@ if(TARGET isometal_soft)
             csrc/metal_bindings/metal.cpp
             csrc/metal_bindings/norm.cpp
             csrc/metal_bindings/reduce.cpp
-            csrc/metal_bindings/softmax.cpp
-            csrc/metal_session.cpp
+            csrc/metal_bindings/softmax.cpp)
+  target_compile_definitions(_core PRIVATE ISOMETAL_METAL=1)
+  target_link_libraries(_core PRIVATE isometal_dispatcher)
+endif()
+if(TARGET isometal_soft)
+  target_sources(
+    _core
+    PRIVATE csrc/metal_session.cpp
             csrc/soft/bindings.cpp
             csrc/soft/reflection_binding.cpp
             csrc/soft/service_binding.cpp
             csrc/soft/session_binding.cpp)
-  target_compile_definitions(_core PRIVATE ISOMETAL_SOFT=1)
-  target_link_libraries(_core PRIVATE isometal_dispatcher)
 endif()
 isometal_compiler_options(_core)
 

@@ -9,8 +9,10 @@
 #include "build_info.h"
 #include "error.h"
 #include "exchange.h"
-#if ISOMETAL_SOFT
+#if ISOMETAL_METAL
 #include "metal_bindings/metal.h"
+#endif
+#if ISOMETAL_SOFT
 #include "soft/bindings.h"
 #endif
 
@@ -284,6 +286,8 @@ NB_MODULE(_core, m) {
   bind_array(m);
 #if ISOMETAL_SOFT
   isometal::soft::bind(m);
+#endif
+#if ISOMETAL_METAL
   isometal::bind_metal(m);
 #endif
 }

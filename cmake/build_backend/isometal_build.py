@@ -1,12 +1,14 @@
-"""PEP 517 backend: scikit-build-core, plus two things that depend on where and for what isometal is built.
+"""PEP 517 backend: scikit-build-core, plus what depends on where and for what isometal is built.
 
 * Without a C++ compiler, ziglang becomes a build requirement and its clang compiles (cmake/toolchains/zig.cmake).
+* On Apple silicon mlx-metal, which holds Apple's metal-cpp headers, is a build requirement.
 * A release with ISOMETAL_DEFAULT_BACKEND=metal needs what the release gate imports (cmake/ReleaseGate.cmake runs it).
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import sys
@@ -24,6 +26,7 @@ from scikit_build_core.build import (
 ConfigSettings = dict[str, "list[str] | str"] | None
 
 _ZIG_TOOLCHAIN = Path(__file__).resolve().parent.parent / "toolchains" / "zig.cmake"
+_METAL_CPP_REQUIRES = ["mlx-metal>=0.32.3"]
 _GATE_REQUIRES = ["numpy>=2.1.3", "ml_dtypes>=0.5", "jsonschema>=4.18"]
 # Settings by which a user chooses a compiler, in the environment, CMAKE_ARGS or config settings.
 _COMPILER_VARIABLES = ("CXX", "CMAKE_TOOLCHAIN_FILE", "SKBUILD_CMAKE_TOOLCHAIN_FILE")
@@ -61,6 +64,8 @@ def _needs_zig(config_settings: ConfigSettings) -> bool:
 
 def _extra_requires(config_settings: ConfigSettings) -> list[str]:
     requires = ["ziglang>=0.13"] if _needs_zig(config_settings) else []
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        requires += _METAL_CPP_REQUIRES
     if os.environ.get("ISOMETAL_DEFAULT_BACKEND") == "metal":
         requires += _GATE_REQUIRES
     return requires

@@ -2,6 +2,7 @@
 #
 # ISOMETAL_ZIG_PYTHON, as -D or in the environment, is the interpreter that can `import ziglang`; left out, python3 of
 # PATH. The environment is how CMake's own compiler tests, which run this file again, get to know it.
+# ISOMETAL_ZIG_TARGET compiles for another machine: aarch64-macos.14.0 (see cmake/apple_compile.py).
 
 if(NOT ISOMETAL_ZIG_PYTHON)
   if(DEFINED ENV{ISOMETAL_ZIG_PYTHON})
@@ -11,10 +12,21 @@ if(NOT ISOMETAL_ZIG_PYTHON)
   endif()
 endif()
 set(ENV{ISOMETAL_ZIG_PYTHON} "${ISOMETAL_ZIG_PYTHON}")
-list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ISOMETAL_ZIG_PYTHON)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ISOMETAL_ZIG_PYTHON ISOMETAL_ZIG_TARGET)
+
+if(ISOMETAL_ZIG_TARGET MATCHES "^([^-]+)-macos")
+  set(CMAKE_SYSTEM_NAME Darwin)
+  set(CMAKE_SYSTEM_PROCESSOR "${CMAKE_MATCH_1}")
+  # There is no SDK to look into, and nothing to link a program with.
+  set(CMAKE_OSX_SYSROOT "")
+  set(CMAKE_OSX_DEPLOYMENT_TARGET "")
+  set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+endif()
 
 # Without a target zig tunes for the very CPU it runs on, and the wheel would crash on the next older one.
-if(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|aarch64)$")
+if(ISOMETAL_ZIG_TARGET)
+  set(zig_target "-target ${ISOMETAL_ZIG_TARGET}")
+elseif(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "^(x86_64|aarch64)$")
   file(GLOB musl_loader "/lib/ld-musl-*")
   if(musl_loader)
     set(zig_target "-target ${CMAKE_HOST_SYSTEM_PROCESSOR}-linux-musl")

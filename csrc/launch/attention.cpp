@@ -46,7 +46,7 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) {
 
 class Planner {
  public:
-  Planner(DType dtype, const AttentionOperands& operands, float scale) : dtype_(dtype), operands_(operands) {
+  Planner(DType dtype, const AttentionOperands& operands, float scale) : dtype_(dtype) {
     set_strides(params_.q_strides, operands.q);
     set_strides(params_.k_strides, operands.k);
     set_strides(params_.v_strides, operands.v);
@@ -161,7 +161,6 @@ class Planner {
   }
 
   DType dtype_;
-  const AttentionOperands& operands_;
   AttentionParams params_{};
   AttentionMask mask_ = AttentionMask::kNone;
   const Bucket* bucket_ = nullptr;

@@ -1,4 +1,4 @@
-"""The build: the release switch and its gate, the fallback to ziglang, what a wheel and an sdist hold."""
+"""The build: release switch and gate, the fallback to ziglang, Apple's headers, what a wheel and an sdist hold."""
 
 from __future__ import annotations
 
@@ -203,6 +203,47 @@ class TestBuildBackend:
         assert not gate & set(self.requires(backend))
         monkeypatch.setenv("ISOMETAL_DEFAULT_BACKEND", "metal")
         assert gate <= set(self.requires(backend))
+
+    def test_apple_silicon_gets_apples_headers(self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        def needs(system: str, machine: str) -> bool:
+            monkeypatch.setattr(sys, "platform", system)
+            monkeypatch.setattr(backend.platform, "machine", lambda: machine)
+            return "mlx-metal>=0.32.3" in backend._extra_requires(None)
+
+        assert needs("darwin", "arm64")
+        assert not needs("darwin", "x86_64")
+        assert not needs("linux", "arm64")
+
+
+class TestAppleCompile:
+    """cmake/apple_compile.py itself runs in CI; here, what it says where something is missing."""
+
+    def compile(self, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return run(sys.executable, ROOT / "cmake" / "apple_compile.py", *arguments, **env)
+
+    def test_help_names_its_options(self) -> None:
+        result = self.compile("--help")
+        assert result.returncode == 0
+        assert "--metal-cpp FOLDER" in result.stdout
+
+    def test_a_folder_without_the_headers_is_named(self, tmp_path: Path) -> None:
+        result = self.compile("--metal-cpp", tmp_path)
+        assert result.returncode == 1
+        assert f"[apple-compile] {tmp_path}/Metal/Metal.hpp is not there" in result.stderr
+
+    def test_a_registry_out_of_reach_says_so(self, tmp_path: Path) -> None:
+        result = self.compile(XDG_CACHE_HOME=str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+        assert result.returncode == 1
+        assert "Apple's metal-cpp cannot be had: pip download mlx-metal==" in result.stderr
+
+    def test_cmake_for_macos_asks_for_metal_cpp(self, tmp_path: Path) -> None:
+        pytest.importorskip("ziglang", reason="ziglang is in the extra `soft`")
+        defines = ["-DISOMETAL_ZIG_TARGET=aarch64-macos.14.0", f"-DISOMETAL_METAL_CPP={tmp_path}"]
+        defines += [f"-DISOMETAL_ZIG_PYTHON={sys.executable}", "-DISOMETAL_BUILD_MODULE=OFF"]
+        toolchain = f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"
+        result = run("cmake", "-S", ROOT, "-B", tmp_path / "build", toolchain, *defines)
+        assert result.returncode != 0
+        assert "Apple's metal-cpp, Metal/Metal.hpp, is not in" in text(result)
 
 
 class TestBuildInfo:

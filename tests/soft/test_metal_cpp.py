@@ -1,6 +1,6 @@
 """Sources written for our metal-cpp are sources for Apple's: they compile against the headers of the wheel mlx-metal.
 
-The target is macOS on arm64. apple_stubs/ stands for the four headers of Apple's SDK that metal-cpp includes and
+The target is macOS on arm64. cmake/apple_stubs stands for the four headers of Apple's SDK that metal-cpp includes and
 ziglang does not bring.
 """
 
@@ -15,7 +15,7 @@ import metal_signatures
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STUBS = Path(__file__).parent / "apple_stubs"
+STUBS = ROOT / "cmake" / "apple_stubs"
 
 #: A call that Apple's header does not have.
 WRONG = """

@@ -1,0 +1,94 @@
+"""Compiles the Metal backend for macOS on arm64 against Apple's own metal-cpp, on a machine that is no Mac.
+
+Every C++ source of an Apple build (core, launch planning, dispatcher, ops, Python bindings; no software device) goes
+through the project's CMake files and ziglang's clang, with warnings as errors. Metal's headers are those of the wheel
+mlx-metal, which tests/soft/mlx_wheel.py fetches once; cmake/apple_stubs stands for the four headers of Apple's SDK
+that they include and ziglang does not bring, and the Python headers are this machine's. What comes of it are object
+files: nothing is linked and nothing runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "apple"
+STUBS = ROOT / "cmake" / "apple_stubs"
+TARGET = "aarch64-macos.14.0"
+
+
+class Failure(Exception):
+    """What is missing or wrong, for the one who started this."""
+
+
+def run(*command: str | Path) -> None:
+    print("+", *command, flush=True)
+    try:
+        subprocess.run(command, cwd=ROOT, check=True)
+    except FileNotFoundError:
+        raise Failure(f"{command[0]} is not on PATH; pip install 'isometal[dev]'.") from None
+    except subprocess.CalledProcessError as error:
+        raise Failure(f"{command[0]} ended with status {error.returncode}; its output is above.") from None
+
+
+def headers_of_mlx() -> Path:
+    """Of the wheel mlx-metal, from the user's cache or else from the package index."""
+    sys.path.insert(0, os.fspath(ROOT / "tests" / "soft"))
+    import mlx_wheel
+
+    try:
+        return mlx_wheel.folder() / "mlx" / "include" / "metal_cpp"
+    except (mlx_wheel.Unavailable, OSError) as error:
+        raise Failure(
+            f"Apple's metal-cpp cannot be had: {error}; give a folder that has it with --metal-cpp."
+        ) from None
+
+
+def check(headers: Path) -> None:
+    """Raises Failure where something that the build reads is not there."""
+    if importlib.util.find_spec("ziglang") is None:
+        raise Failure(f"{sys.executable} has no ziglang, which compiles; pip install 'isometal[dev]'.")
+    for needed in (headers / "Metal" / "Metal.hpp", headers / "Foundation" / "Foundation.hpp"):
+        if not needed.is_file():
+            raise Failure(f"{needed} is not there; --metal-cpp takes the folder above Metal/Metal.hpp.")
+
+
+def compile_all(headers: Path) -> int:
+    """The number of sources compiled."""
+    configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "--fresh"]
+    configure += [f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"]
+    configure += [f"-DISOMETAL_ZIG_TARGET={TARGET}", f"-DISOMETAL_ZIG_PYTHON={sys.executable}"]
+    configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-DISOMETAL_METAL_CPP={headers}"]
+    configure += [f"-DCMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES={STUBS}", "-DISOMETAL_WERROR=ON"]
+    run(*configure)
+    commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
+    # Outputs are relative to the entry's folder in some versions of CMake; ninja wants them relative to its own.
+    ours = [
+        os.path.relpath(Path(entry["directory"], entry["output"]), BUILD)
+        for entry in commands
+        if Path(entry["file"]).is_relative_to(ROOT / "csrc")
+    ]
+    run("cmake", "--build", BUILD, "--target", *ours, "--", "-k", "0")
+    return len(ours)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metal-cpp", type=Path, metavar="FOLDER", help="Apple's metal-cpp, instead of mlx-metal's")
+    arguments = parser.parse_args()
+    try:
+        headers = arguments.metal_cpp.resolve() if arguments.metal_cpp else headers_of_mlx()
+        check(headers)
+        print(f"[apple-compile] {compile_all(headers)} sources compile for {TARGET}.")
+    except Failure as failure:
+        sys.exit(f"[apple-compile] {failure}")
+
+
+if __name__ == "__main__":
+    main()
