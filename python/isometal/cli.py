@@ -1,4 +1,4 @@
-"""The command line: `isometal parity`, `gate`, `status`, `ops`, and `soft`, which is in cli_soft.py.
+"""The command line: `isometal parity`, `gate`, `status`, `devices`, `ops`, and `soft`, which is in cli_soft.py.
 
 Only typer is imported here, so that `--help` is quick; each command imports what it needs. Expected errors are one
 line on stderr and exit code 2.
@@ -16,7 +16,7 @@ import typer
 from isometal import cli_soft
 from isometal._version import __version__
 from isometal.cli_errors import INTERRUPTED, expected_errors
-from isometal.errors import IsometalError
+from isometal.errors import BackendError, IsometalError
 
 app = typer.Typer(
     name="isometal",
@@ -51,6 +51,7 @@ def _root(
     isometal parity --op softmax    one op
     isometal gate --evidence FILE   may Metal become the default?
     isometal status                 which backend is the default, and why
+    isometal devices                the Metal devices here, and which one runs
     isometal ops                    the ops, and what each owes
     isometal soft run FILE ...      run a Metal kernel on this machine's CPU
     """
@@ -163,6 +164,26 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] 
     from isometal import status as command
 
     typer.echo(command.as_json() if json else command.as_text(), nl=False)
+
+
+@app.command(short_help="The Metal devices here, and which one runs.")
+@expected_errors
+def devices(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """List the Metal devices of this machine and build, why the others are missing, and which one runs.
+
+    \b
+    isometal devices                                  the one with * runs the kernels
+    ISOMETAL_DEVICE=software isometal devices         ask for one; otherwise Apple's GPU if there is one
+
+    \b
+    Exit codes: 0 a device runs; 2 usage, or none runs.
+    """
+    from isometal import devices as command
+
+    facts = command.collect()
+    typer.echo(command.as_json(facts) if json else command.as_text(facts), nl=False)
+    if facts["chosen"] is None:
+        raise BackendError(f"[metal] no Metal device runs here ({facts['reason']}); the list says why.")
 
 
 @app.command(short_help="The ops, and what each owes.")

@@ -6,20 +6,14 @@ Its data are `_core.Array` in memory of the device. Ops return before they are c
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
-from isometal import _core, dtypes, kernels
+from isometal import _core, devices, dtypes
 from isometal.backends.base import Axes, GeluApprox, NDArray, Shape, host_os
 from isometal.dtypes import DType
-from isometal.errors import BackendError
-
-#: Names the device: `apple-gpu` or `software`. Without it, the one that this build has.
-DEVICE_VARIABLE = "ISOMETAL_DEVICE"
-DEVICES = ("apple-gpu", "software")
 
 _BFLOAT16_BITS = np.dtype(np.uint16)
 
@@ -32,7 +26,7 @@ class MetalBackend:
     flushes_subnormals = True
 
     def __init__(self) -> None:
-        self._metal = _open_device()
+        self._metal = devices.open_device()
         info = self._metal.info()
         self._device = {key: str(info[key]) for key in ("kind", "name", "family")} | {"os": host_os()}
         atexit.register(self._metal.shut_down)
@@ -176,23 +170,6 @@ class MetalBackend:
         if isinstance(mask, str):
             return self._metal.scaled_dot_product_attention(q, k, v, scale, causal=True)
         return self._metal.scaled_dot_product_attention(q, k, v, scale, mask)
-
-
-def _open_device() -> _core.Metal:
-    """The device that the environment names. Raises BackendError where this build or machine has none such."""
-    wanted = os.environ.get(DEVICE_VARIABLE)
-    if wanted is not None and wanted not in DEVICES:
-        raise BackendError(f"[metal] {DEVICE_VARIABLE}={wanted!r} names no device; choose one of {', '.join(DEVICES)}.")
-    if not hasattr(_core, "Metal"):
-        raise BackendError("[metal] this build of isometal has no Metal device; install a wheel for your platform.")
-    if hasattr(_core, "SoftKernel"):
-        # It compiles the kernels of the software device.
-        import isometal.soft  # noqa: F401
-    metal = _core.Metal(kernels.source)
-    kind = metal.info()["kind"]
-    if wanted is not None and wanted != kind:
-        raise BackendError(f"[metal] {DEVICE_VARIABLE}={wanted}, but the device here is {kind}; unset it.")
-    return metal
 
 
 #: Why the backend cannot run; `isometal.selection.unavailable("metal")` returns it.

@@ -10,7 +10,7 @@ It needs the extra ``soft``: pip install 'isometal[soft]'.
 """
 
 from isometal.soft import service
-from isometal.soft.device import Device, device
+from isometal.soft.device import Device, device, missing
 from isometal.soft.errors import (
     FunctionError,
     HangError,
@@ -39,6 +39,7 @@ __all__ = [
     "SoftDeviceError",
     "ValidationError",
     "device",
+    "missing",
 ]
 
 # From now on the C++ device of this process can compile kernels.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from isometal.soft.core import core
 
-__all__ = ["Device", "device"]
+__all__ = ["Device", "device", "missing"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,14 @@ class Device:
 
     def __repr__(self) -> str:
         return f"<{self.name}, {self.threads} threads>"
+
+
+def missing() -> str | None:
+    """What keeps the device from compiling kernels here, with the remedy; None where nothing is missing."""
+    absent = [package for package in ("llvmlite", "ziglang") if importlib.util.find_spec(package) is None]
+    if not absent:
+        return None
+    return f"the software Metal device needs {' and '.join(absent)}; pip install 'isometal[soft]'."
 
 
 def device() -> Device:
