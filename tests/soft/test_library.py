@@ -22,6 +22,7 @@ from isometal.soft.errors import (
     MetallibError,
     SoftDeviceError,
 )
+from isometal.soft.library import _stands_alone
 from isometal.soft.lower import llvm
 
 STEEL = "steel_gemm_fused_nn_float32_float32_bm64_bn64_bk16_wm2_wn2"
@@ -210,14 +211,47 @@ def test_source_from_a_warm_cache_needs_neither_optimiser_nor_compiler(monkeypat
 
     given = {"factor": 2, "shift": (0, 0)}
     before = soft.Library.from_source(SCALE).kernel("scale", given).reflection
-    again = soft.Library.from_source(SCALE)
 
     def refuse(*arguments: object, **named: object) -> None:
         raise AssertionError("it was compiled again")
 
     monkeypatch.setattr(isolated, "call", refuse)
-    monkeypatch.setattr(driver, "optimize", refuse)
+    monkeypatch.setattr(driver, "_run", refuse)
+    again = soft.Library.from_source(SCALE)
+    assert again.kernels == ("scale", "plain")
     assert again.kernel("scale", given).reflection == before
+
+
+def test_a_kernel_that_the_cache_lacks_is_compiled_from_cached_source():
+    soft.Library.from_source(SCALE)
+    y = np.zeros(4, np.uint32)
+    soft.Library.from_source(SCALE).kernel("plain")(y, grid=4)
+    assert y.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '#include "value.h"',
+        "#include </tmp/value.h>",
+        "#include <../../value.h>",
+        "#include VALUE",
+        '# /* */ include /* */ "value.h"',
+        '#inc\\\nlude "value.h"',
+        '#inc\\ \nlude "value.h"',
+        "%:include_next <value.h>",
+        "#embed <value.h>",
+        '#if __has_include("value.h")\n#endif',
+    ],
+)
+def test_source_that_reads_other_files_is_never_known_by_itself(line):
+    assert not _stands_alone(f"#include <metal_stdlib>\n{line}\n")
+
+
+def test_source_with_metals_headers_stands_alone():
+    assert _stands_alone(
+        '// include "it"\n#include <metal_stdlib>\n#  include <simd/simd.h>\n#include <cstdint>\n#define includes 1\n'
+    )
 
 
 def test_what_source_becomes_depends_on_all_that_it_is_made_of(tmp_path):

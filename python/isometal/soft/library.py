@@ -7,14 +7,15 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from isometal.soft import native
-from isometal.soft.cache import Cache, key_of
+from isometal.soft.cache import Cache, Entry, key_of
 from isometal.soft.compiler import Air, compile_kernel, reflect_kernel
 from isometal.soft.constants import Given, constant_values
 from isometal.soft.errors import FunctionError, SoftDeviceError
@@ -24,7 +25,17 @@ from isometal.soft.metallib import METALLIB_MAGICS, Metallib
 from isometal.soft.msl_types import data_type_name
 from isometal.soft.reflection import FunctionConstant, KernelReflection
 
+if TYPE_CHECKING:
+    from isometal.soft.msl.air_library import AirLibrary
+
 __all__ = ["Library"]
+
+#: What may bring in other files than headers of ours. Backslashes that join lines are gone by then.
+_READS_FILES = re.compile(
+    r"(?:#|%:)(?:\s|/\*.*?\*/)*(?:include_next|import|embed|include\b(?!\s*<\w[\w/]*(?:\.\w+)?>))"
+    r"|__has_(?:include|embed)",
+    re.DOTALL,
+)
 
 
 class _Source(Protocol):
@@ -95,18 +106,24 @@ class Library:
 
         Raises MslError with file, line and column of what does not compile, or where ziglang is not installed.
         """
-        from isometal.soft.msl import compile_source
+        from isometal.soft.msl import compile_source, driver
 
-        compiled = compile_source(
-            text,
-            name=origin,
-            macros=macros,
-            include_dirs=include_dirs,
-            fast_math=fast_math,
-            language_version=language_version,
-        )
-        identity = key_of("source", compiled.identity, _front_end_version())
-        return cls(_FromText(origin, compiled.kernels, compiled.air, identity), Cache())
+        driver.zig()  # its version is part of what follows
+        options = {"macros": tuple(macros), "fast_math": fast_math, "language_version": language_version}
+
+        @functools.cache
+        def compiled() -> AirLibrary:
+            return compile_source(text, name=origin, include_dirs=include_dirs, **options)
+
+        cache, key = Cache(), key_of("front end", text, origin, repr(options), _front_end_version())
+        known_by_key = not include_dirs and _stands_alone(text)
+        entry = cache.get(key) if known_by_key else None
+        if entry is None:
+            entry = Entry({"kernels": compiled().kernels, "identity": compiled().identity}, b"")
+            if known_by_key:
+                cache.put(key, entry)
+        identity = key_of("source", entry.facts["identity"], _front_end_version())
+        return cls(_FromText(origin, entry.facts["kernels"], lambda kernel: compiled().air(kernel), identity), cache)
 
     @classmethod
     def from_air(cls, text: str, *, origin: str = "AIR") -> Library:
@@ -227,6 +244,11 @@ class _FromText:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _stands_alone(text: str) -> bool:
+    """Whether a source without include folders is all that its kernels are made of."""
+    return _READS_FILES.search(re.sub(r"\\[ \t]*\r?\n", "", text)) is None
 
 
 @functools.cache
