@@ -109,13 +109,20 @@ class Library:
         from isometal.soft.msl import compile_source, driver
 
         driver.zig()  # its version is part of what follows
-        options = {"macros": tuple(macros), "fast_math": fast_math, "language_version": language_version}
 
         @functools.cache
         def compiled() -> AirLibrary:
-            return compile_source(text, name=origin, include_dirs=include_dirs, **options)
+            return compile_source(
+                text,
+                name=origin,
+                macros=macros,
+                include_dirs=include_dirs,
+                fast_math=fast_math,
+                language_version=language_version,
+            )
 
-        cache, key = Cache(), key_of("front end", text, origin, repr(options), _front_end_version())
+        options = repr((list(macros), fast_math, language_version))
+        cache, key = Cache(), key_of("front end", text, origin, options, _front_end_version())
         known_by_key = not include_dirs and _stands_alone(text)
         entry = cache.get(key) if known_by_key else None
         if entry is None:
