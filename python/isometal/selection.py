@@ -76,9 +76,7 @@ def _load(name: str) -> Backend:
             raise BackendError("[mlx] MLX is not installed; pip install 'isometal[mlx]'.") from error
         except (ImportError, OSError) as error:
             raise BackendError(f"[{name}] the backend does not load: {error}; reinstall it.") from error
-        backend = cast("Backend | None", getattr(module, "BACKEND", None))
-        if backend is None:
-            raise BackendError(f"[{name}] {module.REASON}.")
+        backend = cast(Backend, module.BACKEND)
         _loaded[name] = backend
         return backend
 

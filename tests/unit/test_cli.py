@@ -24,6 +24,7 @@ from isometal.parity.model import DEFAULT_SEED
 QUICK = ("parity", "--op", "add", "--backend", "cpu", "--kind", "U")
 #: Exit code of a run that passes: without MLX its column, and kind R of the others, are due and cannot run.
 DUE_EXIT = 0 if selection.unavailable("mlx") is None else 2
+WITHOUT_LLVM = "import sys; sys.modules['llvmlite'] = None; from isometal.cli import main; main()"
 WITHOUT_MLX = "import sys; sys.modules['mlx'] = sys.modules['mlx.core'] = None; from isometal.cli import main; main()"
 
 
@@ -98,13 +99,16 @@ def test_without_mlx_the_cpu_alone_can_still_be_asked_for():
     assert result.returncode == 0, result.stdout
 
 
-def test_metal_is_shown_with_its_reason_and_not_due():
-    why = selection.unavailable("metal")
-    if why is None:
-        pytest.skip("Metal can run here, so it is due")
-    result = run("parity", "--op", "add", "--kind", "U")
-    assert result.exit_code == DUE_EXIT
-    assert f"⬜ Metal: {why}" in result.stdout
+def test_metal_without_its_compiler_is_shown_with_its_reason_and_not_due():
+    result = isometal("parity", "--op", "add", "--kind", "U", code=WITHOUT_LLVM)
+    assert result.returncode == DUE_EXIT
+    assert "Metal: [metal] the software Metal device needs llvmlite; pip install 'isometal[soft]'." in result.stdout
+
+
+def test_metal_without_its_compiler_cannot_be_asked_for():
+    result = isometal("parity", "--op", "add", "--kind", "U", "--backend", "metal", code=WITHOUT_LLVM)
+    assert result.returncode == 2
+    assert "[metal] the software Metal device needs llvmlite;" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(

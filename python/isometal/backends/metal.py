@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from isometal import _core, devices, dtypes
-from isometal.backends.base import Axes, GeluApprox, NDArray, Shape, host_os
+from isometal.backends.base import Axes, Backend, GeluApprox, NDArray, Shape, host_os
 from isometal.dtypes import DType
 
 _BFLOAT16_BITS = np.dtype(np.uint16)
@@ -172,5 +172,4 @@ class MetalBackend:
         return self._metal.scaled_dot_product_attention(q, k, v, scale, mask)
 
 
-#: Why the backend cannot run; `isometal.selection.unavailable("metal")` returns it.
-REASON = "the Metal backend is not part of this version of isometal yet: it has no kernels to run"
+BACKEND: Backend = MetalBackend()

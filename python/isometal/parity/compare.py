@@ -39,14 +39,14 @@ def ulp_distance(x: NDArray, t: NDArray, dtype: str) -> NDArray:
     return distance
 
 
-def compare(result: NDArray, truth: Truth, tolerance: Tolerance, backend: str) -> Metrics:
+def compare(result: NDArray, truth: Truth, tolerance: Tolerance, backend: str, slack: NDArray | None = None) -> Metrics:
     """How far ``result`` of ``backend`` is from ``truth``, against the bound of ``tolerance``.
 
     - rule exact: the target is the truth rounded once to the dtype, and zeros must agree in sign, as IEEE 754
       says, unless the truth leaves it open (``signed_zeros``).
     - other rules: the target is the float64 truth. The bound is never below the error of rounding the truth itself,
       which no result of that dtype can beat (it matters where results are subnormal), and it is widened by
-      ``truth.mlx_slack`` for the backend mlx only.
+      ``slack``, an absolute error per element, and for the backend mlx only by ``truth.mlx_slack``.
     - the NaN, +inf and -inf pattern must be that of the truth rounded to the dtype. Under the other rules a result
       may overflow, or not, where the bound reaches across the overflow threshold.
 
@@ -61,7 +61,7 @@ def compare(result: NDArray, truth: Truth, tolerance: Tolerance, backend: str) -
         return Metrics(0, 0.0, 0.0, 0.0, 0.0, 0.0, None, 0)
     if truth.dtype not in FORMATS:
         return _compare_integers(result, truth.value)
-    return _compare_floats(result, truth, tolerance, backend)
+    return _compare_floats(result, truth, tolerance, backend, slack)
 
 
 def _compare_integers(result: NDArray, value: NDArray) -> Metrics:
@@ -72,13 +72,17 @@ def _compare_integers(result: NDArray, value: NDArray) -> Metrics:
     return _metrics(error, error, np.where(wrong, np.inf, 0.0), t, np.zeros(result.shape, bool))
 
 
-def _compare_floats(result: NDArray, truth: Truth, tolerance: Tolerance, backend: str) -> Metrics:
+def _compare_floats(
+    result: NDArray, truth: Truth, tolerance: Tolerance, backend: str, slack: NDArray | None
+) -> Metrics:
     dtype = truth.dtype
     x = result.astype(np.float64)
     rounded = round_to(truth.value, dtype)
     exact = tolerance.rule == "exact"
     target = rounded if exact else np.asarray(truth.value, np.float64)
     bound = _bound(truth, rounded, tolerance, backend)
+    if slack is not None:
+        bound = bound + slack
 
     mismatch = (np.isnan(x) != np.isnan(rounded)) | ((np.isinf(x) | np.isinf(rounded)) & (x != rounded))
     mismatch &= ~(np.isnan(x) & np.isnan(rounded))

@@ -71,6 +71,8 @@ class Truth:
     magnitude  sum of magnitudes per element (same shape as value), for the rule "magnitude"
     mlx_slack  absolute error per element that MLX's own float32 algorithm is known to add, from a formula with its
                source; it widens the bound of the mlx backend only, never of our own code
+    flush_slack  absolute error per element that a device may add which takes subnormal partial sums and products for
+               zero; it counts for such devices only (subnormals.py)
     signed_zeros  False where -0 and +0 are equally right although the rule is exact: max of the two, the mask
     """
 
@@ -78,6 +80,7 @@ class Truth:
     dtype: str
     magnitude: NDArray | None = None
     mlx_slack: NDArray | None = None
+    flush_slack: NDArray | None = None
     signed_zeros: bool = True
 
 

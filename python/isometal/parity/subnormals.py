@@ -5,8 +5,10 @@ Specification, "Floating-point exceptions"; AIR says so with `air.compile.denorm
 exponents and is computed as float32. float16 keeps its subnormals: they are normal in float32.
 
 A backend on such a device says `flushes_subnormals`. Its results, and the truth, are then compared with subnormals
-taken for zeros of their sign; and a result that fails against the operands as they are may be right for the operands
-flushed. Ops that move bits get none of this: a copy keeps every bit on every device.
+taken for zeros of their sign, and a zero is right where the truth is subnormal before it is rounded. A result that
+fails against the operands as they are may be right for the operands flushed. A sum may lose each partial sum and
+product that is subnormal (`Truth.flush_slack`), which among normal numbers is far below a rounding. Ops that move bits
+get none of this: a copy keeps every bit on every device.
 """
 
 from __future__ import annotations
@@ -63,25 +65,30 @@ def judge(case: Case, operands: Operands, truth: Truth, result: NDArray, backend
     tolerance = OPS[case.op].tolerance[truth.dtype]
     if not flushes(backend, case.op):
         return compare(result, truth, tolerance, backend)
-    metrics = compare(flush(result, truth.dtype), as_flushed(truth), tolerance, backend)
+    kept = flush(result, truth.dtype)
+    metrics = compare(kept, as_flushed(truth, kept), tolerance, backend, truth.flush_slack)
     if metrics.passed:
         return metrics
-    seen = Operands([_seen(x) for x in operands.inputs], {name: _seen(x) for name, x in operands.params.items()})
-    again = as_flushed(truth_of(case, seen))
-    flushed = compare(flush(result, truth.dtype), again, tolerance, backend)
-    return flushed if flushed.passed else metrics
+    seen = truth_of(case, flushed_operands(operands))
+    again = compare(kept, as_flushed(seen, kept), tolerance, backend, seen.flush_slack)
+    return again if again.passed else metrics
 
 
-def as_flushed(truth: Truth) -> Truth:
-    """The truth with its subnormals flushed: rounded first, so that what rounds to the smallest normal stays."""
-    if truth.dtype not in FLUSHED:
+def as_flushed(truth: Truth, result: NDArray) -> Truth:
+    """The truth with its subnormals flushed. What rounds to the smallest normal stays, unless ``result`` is 0 there."""
+    if truth.dtype not in FLUSHED or result.shape != truth.value.shape:
         return truth
     small = _small(round_to(truth.value, truth.dtype), truth.dtype)
+    small |= _small(truth.value, truth.dtype) & (result == 0)
     return replace(truth, value=np.where(small, np.copysign(0.0, truth.value), truth.value))
 
 
+def flushed_operands(operands: Operands) -> Operands:
+    """The operands as a flushing device may see them."""
+    return Operands([_seen(x) for x in operands.inputs], {name: _seen(x) for name, x in operands.params.items()})
+
+
 def _seen(value: Any) -> Any:
-    """An operand as a flushing device may see it."""
     if isinstance(value, np.ndarray) and value.dtype.name in FLUSHED:
         return flush(value, value.dtype.name)
     return value

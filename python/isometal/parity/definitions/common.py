@@ -18,8 +18,18 @@ Params = Mapping[str, Any]
 
 #: Largest relative error of one rounding to float32.
 UNIT32 = FORMATS["float32"].unit_roundoff
+#: Below it float32 is subnormal.
+NORMAL32 = FORMATS["float32"].smallest_normal
 
 _erfc_of_objects = np.frompyfunc(math.erfc, 1, 1)
+
+
+def lost_to_flushing(steps: int, magnitude: NDArray) -> NDArray:
+    """What a sum in float32 loses at most where each of ``steps`` intermediates becomes zero if it is subnormal.
+
+    Each loses less than the smallest normal number, and no term is lost twice.
+    """
+    return np.minimum(steps * NORMAL32, finite(magnitude))
 
 
 def real(x: NDArray) -> NDArray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from isometal import dtypes
 from isometal.dtypes import DType
-from isometal.parity.definitions.common import Inputs, Params, converted, real, result_dtype
+from isometal.parity.definitions.common import Inputs, Params, converted, lost_to_flushing, real, result_dtype
 from isometal.parity.model import NDArray, Truth
 
 
@@ -61,4 +61,6 @@ def matmul(inputs: Inputs, params: Params) -> Truth:
         c = c[..., 0] if columns else c
         return np.asarray((c[..., 0] if columns else c[..., 0, :]) if rows else c)
 
-    return Truth(product(a, b), dtype.name, magnitude=product(np.abs(a), np.abs(b)))
+    magnitude = product(np.abs(a), np.abs(b))
+    flushed = lost_to_flushing(2 * a.shape[-1], magnitude)
+    return Truth(product(a, b), dtype.name, magnitude, flush_slack=flushed)

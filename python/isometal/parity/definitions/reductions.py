@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from isometal import dtypes
-from isometal.parity.definitions.common import UNIT32, Inputs, Params, axes_of, finite, real
+from isometal.parity.definitions.common import UNIT32, Inputs, Params, axes_of, finite, lost_to_flushing, real
 from isometal.parity.model import NDArray, Truth
 
 
@@ -17,7 +17,8 @@ def sum(inputs: Inputs, params: Params) -> Truth:
     if dtypes.is_floating(x.dtype):
         magnitude = np.asarray(np.abs(real(x)).sum(axis=axes, keepdims=keep))
         value = np.asarray(real(x).sum(axis=axes, keepdims=keep))
-        return Truth(value, x.dtype.name, magnitude, _sum_slack(magnitude, x, axes))
+        flushed = lost_to_flushing(math.prod(x.shape[a] for a in axes), magnitude)
+        return Truth(value, x.dtype.name, magnitude, _sum_slack(magnitude, x, axes), flushed)
     dtype = dtypes.int32 if x.dtype == dtypes.bool_ else x.dtype
     total = x.astype(np.int64).view(np.uint64).sum(axis=axes, keepdims=keep)
     return Truth(np.asarray(total).view(np.int64).astype(dtype), dtype.name)
@@ -30,7 +31,8 @@ def mean(inputs: Inputs, params: Params) -> Truth:
     dtype = x.dtype if dtypes.is_floating(x.dtype) else dtypes.float32
     value = np.asarray(real(x).sum(axis=axes, keepdims=keep) / np.float64(count))
     magnitude = np.asarray(np.abs(real(x)).sum(axis=axes, keepdims=keep) / np.float64(count))
-    return Truth(value, dtype.name, magnitude, _sum_slack(magnitude, x, axes))
+    # Each partial sum is divided by the count of them.
+    return Truth(value, dtype.name, magnitude, _sum_slack(magnitude, x, axes), lost_to_flushing(1, magnitude))
 
 
 def _sum_slack(magnitude: NDArray, x: NDArray, axes: tuple[int, ...]) -> NDArray:
