@@ -29,8 +29,8 @@ bool should_swap(std::initializer_list<const Layout*> operands, std::size_t oute
 std::optional<Dims> memory_order(const Dims& shape, std::initializer_list<const Layout*> operands) {
   bool contiguous = true;
   for (const Layout* layout : operands) contiguous &= is_contiguous(*layout);
-  if (contiguous || element_count(shape) == 0) return std::nullopt;
-  std::vector<std::size_t> order;  // of the axes that have a place
+  if (contiguous) return std::nullopt;  // so are those of nothing
+  std::vector<std::size_t> order;       // of the axes that have a place
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     if (shape[axis] == 1) continue;
     std::size_t place = order.size();

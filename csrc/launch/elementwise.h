@@ -109,10 +109,11 @@ bool is_wide(const Walk<K>& walk) {
   return false;
 }
 
-/// A thread of `size` elements in a row has one, or as many as its kernel gives it.
-inline bool takes_one(std::int64_t size, std::int64_t elements, const Choice& choice, std::int64_t many) {
+/// Whether a thread takes one of `size` elements in a row. Else it takes as many as its kernel gives it, from
+/// `many` on.
+inline bool takes_one(std::int64_t size, const Choice& choice, std::int64_t many) {
   const Forced forced(choice);
-  if (elements == 1 || forced.one) return true;
+  if (forced.one) return true;
   if (forced.many) return false;
   return choice.traits.vector_lanes || size < many;
 }
@@ -151,7 +152,7 @@ Dispatch strided_dispatch(Family family, const KernelName& name, const Walk<K>& 
   static_assert(ELEMENTWISE_INNER + K <= ELEMENTWISE_CONSTANTS);
   const auto& axes = walk.axes;
   const std::int64_t inner = axes.empty() ? 1 : axes[0].size;
-  const bool one = takes_one(inner, elements, choice, elements * kSimdWidth);
+  const bool one = takes_one(inner, choice, elements * kSimdWidth);
   Kernel kernel(family, name);
   kernel.set(ELEMENTWISE_ONE, one)
       .set(ELEMENTWISE_WIDE, Forced(choice).wide || is_wide(walk))
@@ -179,7 +180,7 @@ Dispatch strided_dispatch(Family family, const KernelName& name, const Walk<K>& 
 /// takes.
 template <typename Use>
 void for_each_flat_part(std::int64_t size, std::int64_t elements, const Choice& choice, const Use& use) {
-  const bool one = takes_one(size, elements, choice, kManyElements);
+  const bool one = takes_one(size, choice, kManyElements);
   const std::int64_t each = one ? 1 : elements;
   for (std::int64_t first = 0; first < size; first += kMaxAxis * each) {
     const std::int64_t part = std::min(size - first, kMaxAxis * each);

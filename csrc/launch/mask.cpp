@@ -10,7 +10,7 @@ Plan causal_mask(DType dtype, std::int64_t q_len, std::int64_t kv_len, const Cho
   Plan plan;
   if (q_len == 0 || kv_len == 0) return plan;
   const std::int64_t elements = kBytesPerThread / itemsize(dtype);
-  const bool one = takes_one(kv_len, elements, choice, elements * kSimdWidth);
+  const bool one = takes_one(kv_len, choice, elements * kSimdWidth);
   // Rows beyond a grid's 32 bits, as other dispatches.
   for (std::int64_t first = 0; first < q_len; first += kMaxAxis) {
     const Size3 grid{to_u32(one ? kv_len : ceil_div(kv_len, elements)),

@@ -1,6 +1,8 @@
 // csrc/launch/matmul.cpp: gemv where a side of out is short, else gemm.
 #include "launch/matmul.h"
 
+#include <algorithm>
+
 #include "launch/gemm.h"
 #include "launch/gemv.h"
 
@@ -8,7 +10,7 @@ namespace isometal::launch {
 namespace {
 
 bool is_empty(const Layout& a, const Layout& b) {
-  return element_count(Dims(a.shape.begin(), a.shape.end() - 1)) == 0 || b.shape.back() == 0;
+  return std::find(a.shape.begin(), a.shape.end() - 1, 0) != a.shape.end() - 1 || b.shape.back() == 0;
 }
 
 bool takes_gemv(const Product& product, const MatmulChoice& choice) {

@@ -65,13 +65,6 @@ std::uint32_t threads_of(std::int64_t size) {
       std::min<std::int64_t>(ceil_div(size, kLanesRow * NORM_GROUP_CHUNKS) * kSimdWidth, NORM_MAX_THREADS));
 }
 
-/// As many threadgroups as that, in two directions where one is too short.
-Size3 groups_for(std::int64_t count) {
-  if (count <= kMax32) return {to_u32(count)};
-  constexpr std::int64_t kAcross = std::int64_t{1} << 31;
-  return {to_u32(kAcross), to_u32(ceil_div(count, kAcross))};
-}
-
 std::vector<Run> row_runs(const Layout& x) {
   return merged_runs({x.shape.begin(), x.shape.end() - 1}, {x.strides.begin(), x.strides.end() - 1});
 }
@@ -141,7 +134,7 @@ Plan norm(NormOp op, DType dtype, const Layout& x, std::optional<DType> weight, 
     case Variant::kLoop:
       whole(kernel("_row_loop"), groups_for(rows), {NORM_MAX_THREADS});
       break;
-    case Variant::kSplit: {
+    default: {  // kSplit
       const Size3 threads{threads_of(size)};
       const std::int64_t parts = ceil_div(size, std::int64_t{threads.x} * NORM_VECTOR * NORM_GROUP_CHUNKS);
       params.parts = to_u32(parts);

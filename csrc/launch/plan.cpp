@@ -45,6 +45,15 @@ Dispatch& Dispatch::shape(Size3 count, Size3 threadgroup_size, bool in_threads) 
   return *this;
 }
 
+void Dispatch::require_params_size(std::size_t size) const {
+  if (params_size_ != size) throw std::logic_error("another parameter type");
+}
+
+Size3 groups_for(std::int64_t count) {
+  if (count <= kMaxGroups) return {to_u32(count)};
+  return {to_u32(kMaxGroups), to_u32(ceil_div(count, kMaxGroups))};
+}
+
 std::uint32_t to_u32(std::int64_t value) {
   if (value < 0 || value > std::numeric_limits<std::uint32_t>::max())
     throw std::length_error("does not fit in 32 bits");

@@ -28,9 +28,14 @@ inline constexpr std::uint32_t kMaxThreads = 1024;
 /// Bytes of threadgroup memory that every Apple GPU gives to a threadgroup.
 inline constexpr std::uint32_t kThreadgroupMemory = 32768;
 
-/// What planning may know of a device. Nothing here changes a result, only how fast it comes.
+/// What planning may know of a device. On one device the same inputs give the same bits, run after run.
+/// Between devices those of a matmul may differ, in rounding: `cores` and `dynamic_caching` decide into how
+/// many parts its sums over k are split. For all other ops the shapes alone decide in which order numbers are
+/// added.
 struct DeviceTraits {
-  std::uint32_t cores = 10;      ///< GPU cores, or OS threads of the software device
+  /// GPU cores. Metal does not tell how many there are: it is the same number on every device, and so are the
+  /// parts.
+  std::uint32_t cores = 10;
   bool dynamic_caching = false;  ///< Apple9 (M3) and later
   /// The software device: neighbouring threads become the lanes of vector instructions, so that a thread had
   /// better take one element than several.
@@ -95,7 +100,7 @@ class KernelName {
 
 /// A function constant's value. The enumerators' names are the types' in MSL.
 struct Constant {
-  enum class Type : std::uint8_t { kBool, kInt, kUInt };
+  enum class Type : std::uint8_t { kBool, kUInt };
   std::uint8_t index = 0;
   Type type = Type::kBool;
   std::uint32_t bits = 0;
@@ -110,9 +115,6 @@ class Kernel {
   Kernel(Family family, KernelName name) : family_(family), name_(name) {}
 
   Kernel& set(std::uint8_t index, bool value) { return add({index, Constant::Type::kBool, value}); }
-  Kernel& set(std::uint8_t index, std::int32_t value) {
-    return add({index, Constant::Type::kInt, static_cast<std::uint32_t>(value)});
-  }
   Kernel& set(std::uint8_t index, std::uint32_t value) { return add({index, Constant::Type::kUInt, value}); }
 
   Family family() const { return family_; }
@@ -192,7 +194,7 @@ class Dispatch {
   /// The parameters, for tests. The type must be the one that the planner gave.
   template <typename T>
   T params_as() const {
-    if (params_size_ != sizeof(T)) throw std::logic_error("another parameter type");
+    require_params_size(sizeof(T));
     T value;
     std::memcpy(&value, params_.data(), sizeof(T));
     return value;
@@ -201,6 +203,7 @@ class Dispatch {
  private:
   Dispatch& bind(Binding binding);
   Dispatch& shape(Size3 count, Size3 threadgroup_size, bool in_threads);
+  void require_params_size(std::size_t size) const;
 
   std::uint8_t binding_count_ = 0;
   std::uint8_t params_index_ = 0;
@@ -221,6 +224,12 @@ struct Plan {
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
+
+/// Threadgroups along one axis of a grid, where more of them can go along another.
+inline constexpr std::int64_t kMaxGroups = std::int64_t{1} << 30;
+
+/// A grid of at least so many threadgroups, along x and then y: the kernel counts them by x + y * width.
+Size3 groups_for(std::int64_t count);
 
 /// `value` where it fits a grid's or a parameter's 32 bits; throws std::length_error.
 std::uint32_t to_u32(std::int64_t value);

@@ -30,8 +30,6 @@ constexpr std::uint32_t kThreads = 256;
 constexpr std::int64_t kColumnGroups = 128, kMinThreadRows = 32, kMaxThreadRows = 256;
 /// Axes are not merged beyond what 32 bits hold.
 constexpr std::int64_t kMaxExtent = INT32_MAX;
-/// Threadgroups along x; more go along y.
-constexpr std::int64_t kMaxGrid = 1 << 30;
 
 struct Axis {
   std::int64_t size, stride, out_stride;
@@ -60,7 +58,8 @@ void push(std::vector<Axis>& axes, Axis outer) {
   if (outer.size == 1) return;
   if (!axes.empty()) {
     Axis& inner = axes.back();
-    if (outer.stride == inner.stride * inner.size && outer.out_stride == inner.out_stride * inner.size &&
+    // Outputs are contiguous, so that what merges in x does there.
+    if (outer.stride == inner.stride * inner.size &&
         (inner.size == 0 || outer.size <= kMaxExtent / inner.size)) {
       inner.size *= outer.size;
       return;
@@ -107,11 +106,6 @@ void set_axes(ReduceAxes& out, const std::vector<Axis>& kept, const std::vector<
 std::int64_t power_of_two(std::int64_t value) {
   return static_cast<std::int64_t>(
       std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
-}
-
-Size3 grid_of(std::int64_t groups) {
-  if (groups <= kMaxGrid) return {to_u32(groups)};
-  return {static_cast<std::uint32_t>(kMaxGrid), to_u32(ceil_div(groups, kMaxGrid))};
 }
 
 enum class Pass : std::uint8_t { kOnly, kPartial, kFinish };
@@ -189,7 +183,7 @@ void add_rows_by_simdgroup(Plan& plan, const Request& request, const Rows& rows,
       .read(0, 0, offset)
       .write(1, 1)
       .params(2, rows.params(request, Pass::kOnly))
-      .threadgroups(grid_of(ceil_div(rows.outputs, kThreads / lanes)), {kThreads});
+      .threadgroups(groups_for(ceil_div(rows.outputs, kThreads / lanes)), {kThreads});
 }
 
 void add_rows_by_group(Plan& plan, const Request& request, const Rows& rows, std::int64_t offset, Pass pass,
@@ -217,12 +211,12 @@ void add_rows_by_group(Plan& plan, const Request& request, const Rows& rows, std
   }
   params.lanes = static_cast<std::uint32_t>(lanes);
   Kernel kernel = request.kernel(pass, "row", "_group");
-  const std::int64_t outer = ceil_div(rows.outputs, kMaxGrid);
+  const std::int64_t outer = ceil_div(rows.outputs, kMaxGroups);
   plan.add(rows.set_constants(kernel))
       .read(0, pass == Pass::kFinish ? 2 : 0, offset)
       .write(1, pass == Pass::kPartial ? 2 : 1)
       .params(2, params)
-      .threadgroups({to_u32(params.length_splits * repeat_splits), to_u32(std::min(rows.outputs, kMaxGrid)),
+      .threadgroups({to_u32(params.length_splits * repeat_splits), to_u32(std::min(rows.outputs, kMaxGroups)),
                      to_u32(outer)},
                     {static_cast<std::uint32_t>(threads)});
 }
@@ -303,7 +297,7 @@ void add_columns_pass(Plan& plan, const Request& request, const Columns& columns
   params.divisor = request.divisor(pass);
   set_axes(params.axes, columns.others, columns.rows);
   const std::int64_t used = std::max<std::int64_t>(ceil_div(columns.count, params.rows_per_split), 1);
-  Size3 grid = grid_of(columns.groups());
+  Size3 grid = groups_for(columns.groups());
   grid.z = to_u32(used);
   plan.add(request.kernel(pass, "column", "")
                .set(REDUCE_UNIT_STRIDE, columns.width > 1)

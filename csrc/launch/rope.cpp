@@ -85,13 +85,9 @@ std::uint32_t vector_of(std::int64_t pairs, const Rope& rope, DType dtype, std::
 
 /// All axes but the last two: those that lie evenly in the innermost places are the heads of a thread.
 void set_axes(RopeParams& params, const Layout& x, bool has_offsets) {
-  const std::size_t outer = x.shape.size() - 2;
-  const std::size_t kept = has_offsets ? 1 : 0;
-  const auto part = [&](const Dims& dims, std::size_t first, std::size_t last) {
-    return Dims(dims.begin() + static_cast<std::ptrdiff_t>(first),
-                dims.begin() + static_cast<std::ptrdiff_t>(last));
-  };
-  std::vector<Run> runs = merged_runs(part(x.shape, kept, outer), part(x.strides, kept, outer));
+  const std::ptrdiff_t kept = has_offsets ? 1 : 0;
+  std::vector<Run> runs = merged_runs({x.shape.begin() + kept, x.shape.end() - 2},
+                                      {x.strides.begin() + kept, x.strides.end() - 2});
   if (runs.empty()) runs.push_back({1, 0});
   params.heads = to_u32(runs.back().size);
   params.head_stride = runs.back().stride;
@@ -166,7 +162,7 @@ Plan rope(const Rope& rope, DType dtype, const Layout& x, const Choice& choice) 
         .set(ROPE_FREQS, rope.has_freqs)
         .set(ROPE_OFFSETS, rope.has_offsets)
         .set(ROPE_REST, last && rest > 0)
-        .set(ROPE_STRIDED, features > 1 && params.feature_stride != 1)
+        .set(ROPE_STRIDED, params.feature_stride != 1)
         .set(ROPE_VECTOR, vector);
     Dispatch& dispatch = plan.add(kernel);
     dispatch.read(0, 0);

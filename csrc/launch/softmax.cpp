@@ -30,17 +30,10 @@ constexpr std::int64_t kMinPart = 8192;
 /// short.
 constexpr std::int64_t kColumnGroups = 32;
 constexpr std::int64_t kShortAxis = 1024;
-/// Threadgroups along x; more go along y.
-constexpr std::int64_t kMaxGrid = std::int64_t{1} << 30;
 constexpr std::int64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 KernelName kernel_name(DType dtype, std::string_view variant) {
   return KernelName("softmax_", name(dtype), variant);
-}
-
-Size3 grid_of(std::int64_t groups) {
-  if (groups <= kMaxGrid) return {to_u32(groups)};
-  return {static_cast<std::uint32_t>(kMaxGrid), to_u32(ceil_div(groups, kMaxGrid))};
 }
 
 /// The least power of two from `value` on, at most `limit`, which is one.
@@ -163,7 +156,7 @@ Plan softmax_rows(DType dtype, const Layout& x, const Choice& choice) {
     const std::int64_t threads = ceil_div(size, kChunkRow * kRegisterChunks) * kSimdWidth;
     Dispatch& dispatch = add_rows(plan, dtype, "_row_register", params);
     dispatch.kernel.set(SOFTMAX_CHUNKS, static_cast<std::uint32_t>(kRegisterChunks));
-    dispatch.read(0, 0).write(1, 1).threadgroups(grid_of(rows), {to_u32(threads)});
+    dispatch.read(0, 0).write(1, 1).threadgroups(groups_for(rows), {to_u32(threads)});
     return plan;
   }
   if (!long_row) {
@@ -173,16 +166,16 @@ Plan softmax_rows(DType dtype, const Layout& x, const Choice& choice) {
     const std::int64_t in_group = std::min(rows, kRowsPerGroup);
     Dispatch& dispatch = add_rows(plan, dtype, "_row_simdgroup", params);
     dispatch.kernel.set(SOFTMAX_CHUNKS, static_cast<std::uint32_t>(chunks));
-    dispatch.read(0, 0).write(1, 1).threadgroups(grid_of(ceil_div(rows, in_group)),
+    dispatch.read(0, 0).write(1, 1).threadgroups(groups_for(ceil_div(rows, in_group)),
                                                  {to_u32(in_group * kSimdWidth)});
     return plan;
   }
   const bool splits = forced == "row_split" || (forced != "row_loop" && rows < kFewRows);
-  if (!splits || rows > kMaxGrid) {
+  if (!splits || rows > kMaxGroups) {
     add_rows(plan, dtype, "_row_loop", params)
         .read(0, 0)
         .write(1, 1)
-        .threadgroups(grid_of(rows), {SOFTMAX_MAX_THREADS});
+        .threadgroups(groups_for(rows), {SOFTMAX_MAX_THREADS});
     return plan;
   }
   const std::int64_t wanted = forced == "row_split" ? 3 : ceil_div(kManyGroups, rows);
@@ -218,7 +211,7 @@ Plan softmax_columns(DType dtype, std::int64_t outer, std::int64_t size, std::in
       .read(0, 0)
       .write(1, 1)
       .params(2, params)
-      .threadgroups(grid_of(threads.groups()), {to_u32(threads.lanes * threads.helpers)});
+      .threadgroups(groups_for(threads.groups()), {to_u32(threads.lanes * threads.helpers)});
   return plan;
 }
 

@@ -3,22 +3,13 @@
 
 #include <stdexcept>
 
-#include "check.h"
+#include "launch_support.h"
 #include "params/attention.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::DType;
-using isometal::Layout;
-using isometal::transpose;
 using isometal::launch::attention;
 using isometal::launch::attention_reads;
 using isometal::launch::AttentionMask;
 using isometal::launch::AttentionOperands;
-using isometal::launch::Choice;
-using isometal::launch::Dispatch;
-using isometal::launch::Plan;
-using isometal::launch::Size3;
 
 namespace {
 
@@ -42,13 +33,6 @@ Plan plan_of(const Shape& shape, const Choice& choice = {}, DType dtype = DType:
 std::string name_of(const Shape& shape, const Choice& choice = {}, DType dtype = DType::kFloat16) {
   const Plan plan = plan_of(shape, choice, dtype);
   return plan.dispatches.empty() ? "" : std::string(plan.dispatches[0].kernel.name());
-}
-
-std::uint32_t constant(const Dispatch& dispatch, std::uint8_t index) {
-  for (const auto& value : dispatch.kernel) {
-    if (value.index == index) return value.bits;
-  }
-  throw std::logic_error("no such constant");
 }
 
 bool writes(const Dispatch& dispatch, std::uint8_t index, std::uint8_t operand) {
@@ -224,4 +208,21 @@ TEST_CASE(attention_beyond_32_bits) {
   };
   CHECK(refuses({.keys = many + 1}));
   CHECK(refuses({.queries = many + 1}));
+}
+
+TEST_CASE(masks_step_over_no_axis_of_one) {
+  AttentionOperands additive = operands({.heads = 1, .kv_heads = 1}, AttentionMask::kAdditive);
+  additive.mask_layout = contiguous_layout({1, 1, 64, 64});
+  const Dispatch dispatch = attention(DType::kFloat32, additive, 1, {}).dispatches[0];
+  CHECK_EQUAL(constant(dispatch, ATTENTION_MASK), ATTENTION_MASK_ADDITIVE);
+  const auto params = dispatch.params_as<AttentionParams>();
+  CHECK_EQUAL(params.mask_strides[0], 0);
+  CHECK_EQUAL(params.mask_strides[1], 0);
+  CHECK_EQUAL(params.mask_strides[2], 64);
+}
+
+TEST_CASE(parts_are_for_as_many_rows_as_a_merge_has_threads) {
+  const std::int64_t many = std::int64_t{1} << 28;
+  CHECK_EQUAL(name_of({.batch = many, .queries = 1}), "attention_sdpa_float16_split_64");
+  CHECK_EQUAL(name_of({.batch = many + 1, .queries = 1}), "attention_sdpa_float16_tile_64");
 }

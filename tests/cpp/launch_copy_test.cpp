@@ -1,21 +1,12 @@
 // tests/cpp/launch_copy_test.cpp: plans of copies.
 #include "launch/copy.h"
 
-#include "check.h"
+#include "launch_support.h"
 #include "params/copy.h"
 
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::Layout;
-using isometal::transpose;
-using isometal::launch::Choice;
 using isometal::launch::copy;
-using isometal::launch::Plan;
-using isometal::launch::Size3;
 
 namespace {
-
-constexpr std::int64_t kBillion = 1'000'000'000;
 
 Plan to_contiguous(std::int64_t itemsize, const Layout& x, const Choice& choice = {}) {
   return copy(itemsize, contiguous_layout(x.shape), x, choice);
@@ -87,7 +78,7 @@ TEST_CASE(an_axis_beyond_32_bits_takes_several_dispatches) {
 
 TEST_CASE(outer_axes_beyond_32_bits_take_several_dispatches) {
   // Axes that do not merge: 3 of each 4, so that the grid's z would be 60000 * 90000.
-  const Plan plan = to_contiguous(4, {{60000, 90000, 3, 5}, {90000LL * 4 * 8 * 2, 4 * 8 * 2, 8 * 2, 2}, 0});
+  const Plan plan = to_contiguous(4, {{60000, 90000, 3, 5}, {90001LL * 4 * 8 * 2, 4 * 8 * 2, 8 * 2, 2}, 0});
   std::int64_t covered = 0;
   for (const auto& dispatch : plan.dispatches) {
     covered += std::int64_t{dispatch.grid.z} * 3 * 5;
@@ -97,14 +88,43 @@ TEST_CASE(outer_axes_beyond_32_bits_take_several_dispatches) {
 }
 
 TEST_CASE(offsets_of_32_bits_are_used_where_they_do) {
-  const auto wide = [](const Plan& plan) {
-    for (const auto& constant : plan.dispatches[0].kernel) {
-      if (constant.index == ELEMENTWISE_WIDE) return constant.bits;
-    }
-    return 2U;
-  };
+  const auto wide = [](const Plan& plan) { return constant(plan.dispatches[0], ELEMENTWISE_WIDE); };
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, 2'000'000}, 0})), 0U);
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, 3'000'000}, 0})), 1U);
   CHECK_EQUAL(wide(to_contiguous(4, {{1000, 1000}, {1, -3'000'000}, 0})), 1U);
   CHECK_EQUAL(wide(to_contiguous(4, {{2}, {2}, 0}, {{}, "wide"})), 1U);
+  // So are those of tiles.
+  const Layout turned = transpose(contiguous_layout({64, 64}), {1, 0});
+  CHECK_EQUAL(wide(to_contiguous(4, turned, {{}, "tiled"})), 0U);
+  CHECK_EQUAL(wide(to_contiguous(4, turned, {{}, "tiled wide"})), 1U);
+  CHECK_EQUAL(wide(to_contiguous(4, transpose(contiguous_layout({100'000, 40'000}), {1, 0}))), 1U);
+}
+
+TEST_CASE(the_last_element_of_a_long_axis_has_none) {
+  const std::int64_t size = (std::int64_t{1} << 31) + 1;
+  const Plan plan = to_contiguous(1, {{size}, {2}, 0});
+  CHECK_EQUAL(plan.dispatches.size(), std::size_t{2});
+  CHECK_EQUAL(constant(plan.dispatches[1], ELEMENTWISE_AXES), 0U);
+  CHECK_EQUAL(plan.dispatches[1].begin()[1].offset, 2 * (size - 1));
+}
+
+TEST_CASE(tiles_lie_across_the_axis_whose_elements_are_closest) {
+  const auto across = [](const Dims& order) {
+    const Plan plan = to_contiguous(4, transpose(contiguous_layout({40, 50, 60}), order));
+    CHECK_EQUAL(plan.dispatches[0].kernel.name(), "copy_uint32_tiled");
+    return plan.dispatches[0].params_as<CopyTiledParams>().across;
+  };
+  // The axis of 60 is the outermost, or the one in the middle.
+  CHECK_EQUAL(across({2, 1, 0}), 2U);
+  CHECK_EQUAL(across({1, 2, 0}), 1U);
+  // Its elements are not much closer than those along axis 0.
+  const Layout level{{64, 64}, {3, 5}, 0};
+  CHECK_EQUAL(to_contiguous(4, level).dispatches[0].kernel.name(), "copy_uint32_strided");
+  // Of repeated rows none is closest.
+  const Layout repeated = broadcast_to({{64}, {2}, 0}, {64, 64});
+  CHECK_EQUAL(to_contiguous(4, repeated).dispatches[0].kernel.name(), "copy_uint32_strided");
+  CHECK_EQUAL(to_contiguous(4, transpose(contiguous_layout({64, 64}), {1, 0}), {{}, "strided"})
+                  .dispatches[0]
+                  .kernel.name(),
+              "copy_uint32_strided");
 }

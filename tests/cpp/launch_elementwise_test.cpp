@@ -1,43 +1,45 @@
 // tests/cpp/launch_elementwise_test.cpp: plans of binary and unary ops, conversions and masks.
+#include <algorithm>
 #include <vector>
 
-#include "check.h"
 #include "launch/axes.h"
 #include "launch/binary.h"
 #include "launch/mask.h"
 #include "launch/unary.h"
+#include "launch_support.h"
 #include "params/binary.h"
 #include "params/mask.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::DType;
-using isometal::Layout;
-using isometal::transpose;
 using isometal::launch::BinaryOp;
-using isometal::launch::Choice;
-using isometal::launch::Dispatch;
 using isometal::launch::memory_order;
-using isometal::launch::Plan;
-using isometal::launch::Size3;
 using isometal::launch::UnaryOp;
 
 namespace {
 
-constexpr std::int64_t kBillion = 1'000'000'000;
+/// Beyond 2^31 in an axis, by one; and in the product of the outer axes of four that do not merge.
+const Layout kLongAxis{{(std::int64_t{1} << 31) + 1}, {2}, 0};
+const Layout kLongRest{{60000, 90000, 3, 5}, {90001LL * 512, 512, 16, 2}, 0};
+
+/// That the dispatches, of K operands, have each element of `out` once and in order.
+template <std::size_t K>
+void check_covers(const Plan& plan, const Layout& out, std::int64_t itemsize) {
+  std::int64_t covered = 0;
+  for (const auto& dispatch : plan.dispatches) {
+    CHECK_EQUAL(dispatch.begin()->offset, covered * itemsize);
+    const auto params = dispatch.params_as<StridedParams<K>>();
+    std::int64_t part = 1, rest = 1;
+    for (std::uint32_t axis = 0; axis < std::max(constant(dispatch, ELEMENTWISE_AXES), 1U); ++axis) {
+      part *= params.shape[axis];
+      if (axis >= 2) rest *= params.shape[axis];
+    }
+    CHECK_EQUAL(std::int64_t{dispatch.grid.z}, rest);
+    covered += part;
+  }
+  CHECK_EQUAL(covered, isometal::element_count(out.shape));
+}
 
 Plan add(const Layout& a, const Layout& b, const Choice& choice = {}, DType dtype = DType::kFloat32) {
   return binary(BinaryOp::kAdd, dtype, contiguous_layout(a.shape), a, b, choice);
-}
-
-/// The value of a function constant, which must be set.
-std::uint32_t constant(const Dispatch& dispatch, std::uint8_t index) {
-  for (const auto& constant : dispatch.kernel) {
-    if (constant.index == index) return constant.bits;
-  }
-  check::fail(__FILE__, __LINE__, "the constant is not set");
-  return 0;
 }
 
 std::vector<std::uint32_t> inner(const Dispatch& dispatch) {
@@ -201,4 +203,95 @@ TEST_CASE(a_mask_beyond_32_bits_of_rows_takes_several_dispatches) {
   CHECK_EQUAL(first + plan.dispatches[1].grid.y, rows);
   CHECK_EQUAL(plan.dispatches[1].begin()[0].offset, first * 3 * 4);
   CHECK_EQUAL(plan.dispatches[1].params_as<MaskCausalParams>().offset, 3 - rows + first);
+}
+
+TEST_CASE(strided_parts_of_binary_ops_fit_32_bits) {
+  for (const Layout& x : {kLongAxis, kLongRest}) {
+    const Plan plan = add(x, x);
+    CHECK(plan.dispatches.size() > 1);
+    check_covers<3>(plan, x, 4);
+  }
+  // What is left of the long axis is one element, which has no axis.
+  CHECK_EQUAL(constant(add(kLongAxis, kLongAxis).dispatches[1], ELEMENTWISE_AXES), 0U);
+}
+
+TEST_CASE(strided_parts_of_unary_ops_fit_32_bits) {
+  for (const Layout& x : {kLongAxis, kLongRest}) {
+    const Plan plan = unary(UnaryOp::kNegative, DType::kInt64, contiguous_layout(x.shape), x, {});
+    CHECK(plan.dispatches.size() > 1);
+    check_covers<2>(plan, x, 8);
+  }
+}
+
+TEST_CASE(flat_unary_ops_beyond_32_bits_take_several_dispatches) {
+  const Layout x = contiguous_layout({20 * kBillion});
+  Choice lanes;
+  lanes.traits.vector_lanes = true;
+  CHECK_EQUAL(unary(UnaryOp::kNegative, DType::kFloat16, x, x, lanes).dispatches.size(), std::size_t{10});
+  const Plan plan = isometal::launch::convert(DType::kFloat32, DType::kBool, x, x, {});
+  CHECK_EQUAL(plan.dispatches.size(), std::size_t{3});
+  CHECK_EQUAL(plan.dispatches[1].begin()[0].offset, 4 * 4 * (std::int64_t{1} << 31));
+  CHECK_EQUAL(plan.dispatches[1].begin()[1].offset, 4 * (std::int64_t{1} << 31));
+}
+
+TEST_CASE(flat_operands_are_single_or_run_alike) {
+  const Layout x = contiguous_layout({3, 40}), one = broadcast_to(contiguous_layout({}), {3, 40});
+  const auto scalars = [](const Plan& plan) {
+    const Dispatch& dispatch = plan.dispatches.at(0);
+    CHECK_EQUAL(dispatch.kernel.name(), "binary_add_float32_flat");
+    return std::pair(constant(dispatch, BINARY_A_SCALAR), constant(dispatch, BINARY_B_SCALAR));
+  };
+  CHECK(scalars(add(one, x)) == std::pair(1U, 0U));
+  CHECK(scalars(add(one, one)) == std::pair(1U, 1U));
+  CHECK(scalars(add(contiguous_layout({1, 1}), contiguous_layout({1, 1}))) == std::pair(1U, 1U));
+  // Steps of 2, in any operand.
+  const Layout spread{{120}, {2}, 0}, run = contiguous_layout({120});
+  for (const auto& [out, a, b] : {std::array{spread, run, run}, {run, spread, run}, {run, run, spread}}) {
+    const Plan plan = binary(BinaryOp::kAdd, DType::kFloat32, out, a, b, {});
+    CHECK_EQUAL(plan.dispatches[0].kernel.name(), "binary_add_float32_strided");
+  }
+}
+
+TEST_CASE(unary_ops_are_flat_where_both_sides_run_on) {
+  const auto name = [](const Layout& out, const Layout& x, std::string_view forced = "") {
+    return std::string(
+        unary(UnaryOp::kSilu, DType::kFloat32, out, x, {{}, forced}).dispatches[0].kernel.name());
+  };
+  const Layout x = contiguous_layout({6, 7}), turned = transpose(x, {1, 0});
+  CHECK_EQUAL(name(x, x), "unary_silu_float32_flat");
+  CHECK_EQUAL(name(x, x, "strided"), "unary_silu_float32_strided");
+  CHECK_EQUAL(name(contiguous_layout({1}), contiguous_layout({1})), "unary_silu_float32_flat");
+  CHECK_EQUAL(name(turned, turned), "unary_silu_float32_flat");
+  CHECK_EQUAL(name(turned, contiguous_layout({7, 6})), "unary_silu_float32_strided");
+}
+
+TEST_CASE(single_elements_have_no_axes) {
+  const Layout x = contiguous_layout({1, 1});
+  const Dispatch dispatch = add(x, x, {{}, "strided wide"}).dispatches[0];
+  CHECK_EQUAL(constant(dispatch, ELEMENTWISE_AXES), 0U);
+  CHECK_EQUAL(constant(dispatch, ELEMENTWISE_WIDE), 1U);
+  CHECK(inner(dispatch) == (std::vector<std::uint32_t>{INNER_ONE, INNER_ONE, INNER_ONE}));
+  CHECK(dispatch.grid == (Size3{1, 1, 1}));
+  check_covers<3>(add(x, x, {{}, "strided"}), x, 4);
+}
+
+TEST_CASE(axes_of_one_element_are_not_walked) {
+  const Layout x{{3, 1, 8}, {16, 5, 1}, 0};
+  const Plan two = add(x, x);
+  CHECK_EQUAL(constant(two.dispatches[0], ELEMENTWISE_AXES), 2U);
+  check_covers<3>(two, x, 4);
+  const Plan one = unary(UnaryOp::kNegative, DType::kFloat32, contiguous_layout(x.shape), x, {});
+  CHECK_EQUAL(constant(one.dispatches[0], ELEMENTWISE_AXES), 2U);
+  check_covers<2>(one, x, 4);
+}
+
+TEST_CASE(threadgroups_are_square_where_memory_is_turned_and_threads_are_no_lanes) {
+  const Layout x = contiguous_layout({300, 300}), turned = transpose(x, {1, 0});
+  const Layout row = broadcast_to(contiguous_layout({300}), {300, 300});
+  Choice lanes;
+  lanes.traits.vector_lanes = true;
+  const auto group = [](const Plan& plan) { return plan.dispatches[0].group; };
+  CHECK(group(add(x, turned, {{}, "one"})) == (Size3{32, 8, 1}));
+  CHECK(group(add(x, turned, lanes)) == (Size3{256, 1, 1}));
+  CHECK(group(add(x, row, {{}, "one"})) == (Size3{256, 1, 1}));
 }

@@ -4,31 +4,20 @@
 #include <set>
 #include <stdexcept>
 
-#include "check.h"
 #include "launch/gemm.h"
 #include "launch/gemv.h"
+#include "launch_support.h"
 #include "params/gemm.h"
 #include "params/gemv.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::DType;
-using isometal::Layout;
-using isometal::transpose;
-using isometal::launch::Choice;
 using isometal::launch::choose_gemm;
-using isometal::launch::DeviceTraits;
-using isometal::launch::Dispatch;
 using isometal::launch::kTiles;
 using isometal::launch::make_product;
 using isometal::launch::matmul;
 using isometal::launch::matmul_copies;
 using isometal::launch::MatmulChoice;
 using isometal::launch::MatmulCopies;
-using isometal::launch::Plan;
 using isometal::launch::Product;
-using isometal::launch::Size3;
 
 namespace {
 
@@ -48,13 +37,6 @@ MatmulChoice forced_gemv(std::string_view variant) {
   return {{}, {{}, variant}};
 }
 
-std::uint32_t constant(const Dispatch& dispatch, int index) {
-  for (const auto& value : dispatch.kernel) {
-    if (value.index == index) return value.bits;
-  }
-  throw std::logic_error("no such constant");
-}
-
 const isometal::launch::Tile& chosen(std::int64_t m, std::int64_t k, std::int64_t n, std::int64_t itemsize,
                                      DeviceTraits traits = {}) {
   return *choose_gemm(make_product(matrix(m, k), matrix(k, n)), itemsize, traits).tile;
@@ -72,6 +54,7 @@ TEST_CASE(a_product_without_results_has_nothing_to_do) {
   CHECK(
       matmul(DType::kFloat32, contiguous_layout({0, 3, 4}), contiguous_layout({0, 4, 5})).dispatches.empty());
   CHECK(matmul_copies(matrix(0, 4), matrix(4, 3)) == MatmulCopies{});
+  CHECK(matmul_copies({{30, 0}, {3, 2}, 0}, {{0, 50}, {3, 2}, 0}) == MatmulCopies{});
 }
 
 TEST_CASE(sums_of_nothing_are_stored) {
@@ -137,6 +120,44 @@ TEST_CASE(a_short_sum_is_not_split) {
   CHECK(plan.temporaries.empty());
 }
 
+TEST_CASE(a_variant_that_does_not_exist_is_the_planners_choice) {
+  const Layout a = matrix(100, 200), b = matrix(200, 90);
+  const auto name = [&](const MatmulChoice& choice) {
+    return std::string(matmul(DType::kFloat32, a, b, choice).dispatches[0].kernel.name());
+  };
+  CHECK_EQUAL(name(forced_gemm("64x64x16_twice")), name({}));
+}
+
+TEST_CASE(a_gemm_is_told_that_b_is_transposed) {
+  const Dispatch dispatch = matmul(DType::kFloat32, matrix(60, 50), flipped(50, 40)).dispatches[0];
+  CHECK_EQUAL(constant(dispatch, GEMM_B_TRANSPOSED), 1U);
+  CHECK_EQUAL(dispatch.params_as<GemmParams>().b_pitch, 50);
+}
+
+TEST_CASE(a_gemv_walks_its_batch_by_strides) {
+  const Layout a = contiguous_layout({4, 3, 90, 60}),
+               b = broadcast_to(contiguous_layout({3, 60, 1}), {4, 3, 60, 1});
+  const Dispatch dispatch = matmul(DType::kFloat32, a, b).dispatches[0];
+  const auto params = dispatch.params_as<GemvParams>();
+  CHECK_EQUAL(dispatch.grid.z, 12U);
+  CHECK_EQUAL(params.batch_axes, 2U);
+  CHECK_EQUAL(params.batch_shape[0], 3U);
+  CHECK_EQUAL(params.matrix_batch_strides[1], 3 * 90 * 60);
+  CHECK_EQUAL(params.vector_batch_strides[0], 60);
+  CHECK_EQUAL(params.vector_batch_strides[1], 0);
+}
+
+TEST_CASE(rows_of_one_element_are_a_column_only_as_neighbours) {
+  const auto name = [](const Layout& a) {
+    return std::string(matmul(DType::kFloat32, a, matrix(1, 3)).dispatches[0].kernel.name());
+  };
+  CHECK_EQUAL(name({{90, 1}, {1, 1}, 0}), "gemv_float32_columns");
+  CHECK_EQUAL(name({{90, 1}, {7, 1}, 0}), "gemv_float32_rows");
+  CHECK_EQUAL(name({{90, 1}, {7, 5}, 0}), "gemv_float32_rows");
+  CHECK_EQUAL(std::string(matmul(DType::kFloat32, matrix(1, 1), matrix(1, 1)).dispatches[0].kernel.name()),
+              "gemv_float32_rows");
+}
+
 TEST_CASE(large_products_take_large_tiles) {
   for (const std::int64_t itemsize : {2, 4}) {
     CHECK_EQUAL(chosen(4096, 4096, 4096, itemsize).name, "64x64x16");
@@ -192,6 +213,8 @@ TEST_CASE(batches_that_cannot_be_rows_stay_batches) {
   CHECK_EQUAL(make_product({{5, 30, 64}, {30 * 64, 1, 30}, 0}, b).batch_size, 5);
   CHECK_EQUAL(make_product({{5, 30, 64}, {31 * 64, 64, 1}, 0}, b).batch_size, 5);
   CHECK_EQUAL(make_product(contiguous_layout({5, 30, 64}), contiguous_layout({5, 64, 90})).batch_size, 5);
+  // What must be copied anyway may become rows.
+  CHECK_EQUAL(make_product({{5, 30, 64}, {30 * 128, 128, 2}, 0}, b).batch_size, 1);
   // A lone row that becomes rows must stay readable: here neither k nor the rows would be neighbours.
   CHECK_EQUAL(make_product({{5, 1, 64}, {500, 0, 3}, 0}, b).batch_size, 5);
   // More rows than a kernel counts.
@@ -237,6 +260,8 @@ TEST_CASE(vectors_need_no_copy_however_they_lie) {
   CHECK(matmul_copies(matrix(90, 60), vectors) == MatmulCopies{});
   CHECK(matmul_copies(matrix(90, 60), vectors, forced_gemm("32x32x16")) == (MatmulCopies{false, true}));
   const Layout skipped{{90, 60}, {240, 2}, 0};
+  CHECK(!(matmul_copies(skipped, matrix(60, 60)) == (MatmulCopies{false, false})));
+  CHECK(!(matmul_copies(skipped, matrix(60, 60)) == (MatmulCopies{true, true})));
   CHECK(matmul_copies(skipped, vectors) == (MatmulCopies{true, true}));
 }
 

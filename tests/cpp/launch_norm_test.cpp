@@ -1,26 +1,13 @@
 // tests/cpp/launch_norm_test.cpp: plans of rms_norm and layer_norm.
-#include "check.h"
 #include "launch/norm.h"
+#include "launch_support.h"
 #include "params/norm.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::DType;
-using isometal::Layout;
-using isometal::slice;
-using isometal::transpose;
-using isometal::launch::Constant;
-using isometal::launch::Dispatch;
 using isometal::launch::norm;
 using isometal::launch::norm_reads;
 using isometal::launch::NormOp;
-using isometal::launch::Plan;
-using isometal::launch::Size3;
 
 namespace {
-
-constexpr std::int64_t kBillion = 1'000'000'000;
 
 Plan rms(const Layout& x, std::string_view forced = "") {
   return norm(NormOp::kRms, DType::kFloat32, x, std::nullopt, std::nullopt, 1e-5F, {{}, forced});
@@ -30,13 +17,6 @@ Plan rms(const Layout& x, std::string_view forced = "") {
 std::string variant(const Plan& plan) {
   const std::string name(plan.dispatches.at(0).kernel.name());
   return name.substr(name.find("row_"));
-}
-
-std::uint32_t constant(const Dispatch& dispatch, std::uint8_t index) {
-  for (const Constant& value : dispatch.kernel) {
-    if (value.index == index) return value.bits;
-  }
-  return 0xFFFFFFFF;
 }
 
 }  // namespace
@@ -64,6 +44,7 @@ TEST_CASE(a_forced_norm_is_used_where_it_can_be) {
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 129}), "row_lanes")), "row_simdgroup");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 1025}), "row_simdgroup")), "row_register");
   CHECK_EQUAL(variant(rms(contiguous_layout({3, 16385}), "row_register")), "row_loop");
+  CHECK_EQUAL(variant(rms(contiguous_layout({3, 5}), "row_split")), "row_split_statistics");
 }
 
 TEST_CASE(lanes_cover_a_short_row) {
@@ -134,6 +115,9 @@ TEST_CASE(weights_are_bound_where_there_are_some) {
   CHECK_EQUAL(dispatch.begin()[1].index, 2);
   CHECK_EQUAL(dispatch.begin()[1].operand, 2);
   CHECK_EQUAL(dispatch.end() - dispatch.begin(), 3);
+  const Plan others = norm(NormOp::kLayer, DType::kFloat16, x, DType::kBFloat16, DType::kFloat32, 0, {});
+  CHECK_EQUAL(constant(others.dispatches[0], NORM_WEIGHT), std::uint32_t{NORM_BFLOAT16});
+  CHECK_EQUAL(constant(others.dispatches[0], NORM_BIAS), std::uint32_t{NORM_FLOAT32});
 }
 
 TEST_CASE(rows_may_lie_anywhere_but_must_be_contiguous) {
@@ -173,4 +157,5 @@ TEST_CASE(norms_count_rows_and_elements_in_64_bits) {
   CHECK_EQUAL(variant(rms(contiguous_layout({5 * kBillion, 16}), "row_split")), "row_lanes");
   // Walked by strides rows have 32 bits; then a copy is what is read.
   CHECK(!norm_reads({{5 * kBillion, 2}, {4, 1}, 0}));
+  CHECK(norm_reads(contiguous_layout({5 * kBillion, 2})));
 }

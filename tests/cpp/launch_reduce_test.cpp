@@ -1,25 +1,12 @@
 // tests/cpp/launch_reduce_test.cpp: plans of sum, mean and max.
-#include "check.h"
 #include "launch/reduce.h"
+#include "launch_support.h"
 #include "params/reduce.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::DType;
-using isometal::Layout;
-using isometal::slice;
-using isometal::transpose;
-using isometal::launch::Binding;
-using isometal::launch::Constant;
-using isometal::launch::Dispatch;
-using isometal::launch::Plan;
 using isometal::launch::reduce;
 using isometal::launch::ReduceOp;
 
 namespace {
-
-constexpr std::int64_t kBillion = 1'000'000'000;
 
 Plan sum(const Layout& x, const Dims& axes, std::string_view forced = "", DType dtype = DType::kFloat32) {
   return reduce(ReduceOp::kSum, dtype, x, axes, {{}, forced});
@@ -32,13 +19,6 @@ std::string kernels(const Plan& plan) {
     names += (names.empty() ? "" : " ") + std::string(dispatch.kernel.name().substr(7));
   }
   return names;
-}
-
-std::uint32_t constant(const Dispatch& dispatch, std::uint8_t index) {
-  for (const Constant& value : dispatch.kernel) {
-    if (value.index == index) return value.bits;
-  }
-  return 0xFFFFFFFF;
 }
 
 /// That each dispatch reads what the one before wrote, and the last writes the output.
@@ -60,7 +40,7 @@ std::uint64_t chain(const Dispatch& dispatch) {
   const auto params = dispatch.params_as<ReduceRowParams>();
   if (params.repeats > 1) return 0;
   const std::uint32_t threads =
-      constant(dispatch, REDUCE_LANES) == 0xFFFFFFFF ? dispatch.group.x : constant(dispatch, REDUCE_LANES);
+      dispatch.kernel.name().ends_with("_simd") ? constant(dispatch, REDUCE_LANES) : dispatch.group.x;
   return params.length_per_split / threads / 16;
 }
 
@@ -70,6 +50,7 @@ TEST_CASE(a_reduction_to_nothing_has_nothing_to_do) {
   CHECK(sum(contiguous_layout({0, 4}), {1}).dispatches.empty());
   CHECK_EQUAL(kernels(sum(contiguous_layout({0, 4}), {0})), "sum_float32_row_simd");
   CHECK_EQUAL(sum(contiguous_layout({0, 4}), {0}).dispatches[0].params_as<ReduceRowParams>().length, 0U);
+  CHECK(sum(broadcast_to(contiguous_layout({0, 4}), {3, 0, 4}), {2}).dispatches.empty());
 }
 
 TEST_CASE(what_is_reduced_decides_between_rows_and_columns) {
@@ -111,6 +92,7 @@ TEST_CASE(two_passes_of_another_accumulator_have_kernels_of_their_own) {
   CHECK_EQUAL(two(ReduceOp::kMax, DType::kBool, {1'000'000}), "max_bool_row_partial max_bool_row_finish");
   CHECK_EQUAL(two(ReduceOp::kMax, DType::kInt32, {1'000'000}), "max_int32_row_group max_int32_row_group");
   CHECK_EQUAL(two(ReduceOp::kSum, DType::kInt64, {1'000'000}), "sum_uint64_row_group sum_uint64_row_group");
+  CHECK_EQUAL(two(ReduceOp::kSum, DType::kInt32, {1'000'000}), "sum_uint32_row_group sum_uint32_row_group");
   CHECK_EQUAL(sum(contiguous_layout({1'000'000}), {0}, "", DType::kInt64).temporaries.at(0) % 8, 0);
 }
 
@@ -167,6 +149,12 @@ TEST_CASE(a_forced_reduction_is_used_where_it_can_be) {
   CHECK_EQUAL(kernels(sum(x, {0}, "column_split")), "sum_float32_column sum_float32_column");
   CHECK_EQUAL(kernels(sum(x, {0}, "row_simd")), "sum_float32_row_simd");
   CHECK_EQUAL(constant(sum(x, {0}, "row_simd").dispatches[0], REDUCE_UNIT_STRIDE), 0U);
+  // One element cannot be split, nor is anything left to be columns of.
+  CHECK_EQUAL(kernels(sum(contiguous_layout({50, 1}), {1}, "row_split")), "sum_float32_row_group");
+  CHECK_EQUAL(kernels(sum(contiguous_layout({1}), {0})), "sum_float32_row_simd");
+  const Plan all = sum(x, {0, 1}, "column");
+  CHECK_EQUAL(kernels(all), "sum_float32_column");
+  CHECK_EQUAL(all.dispatches[0].params_as<ReduceColumnParams>().columns, 1U);
 }
 
 TEST_CASE(reductions_reach_beyond_32_bits) {
@@ -190,4 +178,10 @@ TEST_CASE(reductions_reach_beyond_32_bits) {
   // A row for each threadgroup, more than one dimension of the grid holds.
   const Plan groups = sum(contiguous_layout({3 * kBillion, 9000}), {1}, "row_group");
   CHECK(std::uint64_t{groups.dispatches[0].grid.y} * groups.dispatches[0].grid.z >= 3 * kBillion);
+}
+
+TEST_CASE(columns_beyond_32_bits_take_one_pass) {
+  CHECK_EQUAL(sum(contiguous_layout({5000, 3 * kBillion}), {0}, "column_split").dispatches.size(),
+              std::size_t{1});
+  CHECK_EQUAL(sum(contiguous_layout({5000, 3000}), {0}, "column_split").dispatches.size(), std::size_t{2});
 }

@@ -1,20 +1,13 @@
 // tests/cpp/launch_rope_test.cpp: plans of rotary position embedding.
 #include <cmath>
+#include <limits>
 
-#include "check.h"
 #include "launch/rope.h"
+#include "launch_support.h"
 #include "params/rope.h"
 
-using isometal::contiguous_layout;
-using isometal::DType;
-using isometal::Layout;
-using isometal::transpose;
-using isometal::launch::Constant;
-using isometal::launch::Dispatch;
-using isometal::launch::Plan;
 using isometal::launch::rope;
 using isometal::launch::Rope;
-using isometal::launch::Size3;
 
 namespace {
 
@@ -26,13 +19,6 @@ Rope of_dims(std::int64_t dims) {
 
 Plan plan_of(const Rope& wanted, const Layout& x, std::string_view forced = "") {
   return rope(wanted, DType::kFloat32, x, {{}, forced});
-}
-
-std::uint32_t constant(const Dispatch& dispatch, std::uint8_t index) {
-  for (const Constant& value : dispatch.kernel) {
-    if (value.index == index) return value.bits;
-  }
-  return 0xFFFFFFFF;
 }
 
 }  // namespace
@@ -61,6 +47,21 @@ TEST_CASE(negative_turns_wrap_around) {
   CHECK_EQUAL(one + other, std::uint64_t{0});
   // 1 / (2 pi) = 0.28be60db9391054a7f09d5f4 in base 16; a double's 53 bits of the product with 1.
   CHECK(std::abs(static_cast<std::int64_t>(other - 0x28be60db9391054aULL)) < 4);
+}
+
+TEST_CASE(turns_keep_what_a_fraction_of_64_bits_can_hold) {
+  const auto turns = [](double scale) {
+    Rope wanted = of_dims(2);
+    wanted.scale = scale;
+    return plan_of(wanted, contiguous_layout({5, 2})).dispatches[0].params_as<RopeParams>().turns[0];
+  };
+  // 2^70 / (2 pi): its first 53 bits are whole turns; of the rest, -0x1.6b01ec5417056p+13, the fraction
+  // stays.
+  CHECK_EQUAL(turns(0x1p70), 0 - (std::uint64_t{0x16b01ec5417056} << 25));
+  // Both parts are whole turns, or nothing.
+  CHECK_EQUAL(turns(0x1p200), std::uint64_t{0});
+  CHECK_EQUAL(turns(0x1p-80), std::uint64_t{0});
+  CHECK_EQUAL(turns(std::numeric_limits<double>::infinity()), std::uint64_t{0});
 }
 
 TEST_CASE(tables_are_kept_by_what_they_are_made_of) {
@@ -152,6 +153,7 @@ TEST_CASE(threads_take_pairs_that_divide_evenly) {
   CHECK_EQUAL(vector(64, DType::kFloat16, true, ""), 2U);
   CHECK_EQUAL(vector(64, DType::kFloat32, false, "vector_4"), 4U);
   CHECK_EQUAL(vector(64, DType::kFloat32, false, "vector_1"), 1U);
+  CHECK_EQUAL(vector(64, DType::kFloat16, false, "vector_2"), 2U);
   CHECK_EQUAL(vector(66, DType::kFloat16, false, "vector_4"), 1U);
   CHECK_EQUAL(vector(68, DType::kFloat16, false, "vector_4"), 2U);
 }

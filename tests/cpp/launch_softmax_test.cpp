@@ -1,19 +1,8 @@
 // tests/cpp/launch_softmax_test.cpp: plans of softmax, and how axes become rows or columns.
-#include "check.h"
 #include "launch/softmax.h"
+#include "launch_support.h"
 #include "params/softmax.h"
 
-using isometal::broadcast_to;
-using isometal::contiguous_layout;
-using isometal::Dims;
-using isometal::DType;
-using isometal::Layout;
-using isometal::slice;
-using isometal::transpose;
-using isometal::launch::Binding;
-using isometal::launch::Constant;
-using isometal::launch::Dispatch;
-using isometal::launch::Plan;
 using isometal::launch::softmax_columns;
 using isometal::launch::softmax_form;
 using isometal::launch::softmax_rows;
@@ -22,8 +11,6 @@ using isometal::launch::SoftmaxForm;
 namespace {
 
 using Way = SoftmaxForm::Way;
-
-constexpr std::int64_t kBillion = 1'000'000'000;
 
 Plan rows(const Dims& shape, std::string_view forced = "") {
   return softmax_rows(DType::kFloat32, contiguous_layout(shape), {{}, forced});
@@ -39,13 +26,6 @@ std::string kernels(const Plan& plan) {
   return names;
 }
 
-std::uint32_t constant(const Plan& plan, std::uint8_t index) {
-  for (const Constant& value : plan.dispatches.at(0).kernel) {
-    if (value.index == index) return value.bits;
-  }
-  return 0xFFFFFFFF;
-}
-
 Way way(const Layout& x, const Dims& axes, std::string_view forced = "") {
   return softmax_form(x, axes, {{}, forced}).way;
 }
@@ -55,7 +35,9 @@ Way way(const Layout& x, const Dims& axes, std::string_view forced = "") {
 TEST_CASE(a_softmax_of_nothing_has_nothing_to_do) {
   CHECK(rows({0, 4}).dispatches.empty());
   CHECK(rows({4, 0}).dispatches.empty());
+  CHECK(softmax_columns(DType::kFloat32, 0, 3, 4).dispatches.empty());
   CHECK(softmax_columns(DType::kFloat32, 3, 0, 4).dispatches.empty());
+  CHECK(softmax_columns(DType::kFloat32, 3, 4, 0).dispatches.empty());
 }
 
 TEST_CASE(a_softmax_takes_the_least_team_that_holds_a_row) {
@@ -77,7 +59,7 @@ TEST_CASE(a_row_fits_the_registers_of_its_team) {
       const Plan plan = rows({20, size}, forced);
       const Dispatch& dispatch = plan.dispatches.at(0);
       const std::int64_t threads = kernels(plan) == "row_simdgroup" ? 32 : dispatch.group.x;
-      const std::int64_t chunks = constant(plan, SOFTMAX_CHUNKS);
+      const std::int64_t chunks = constant(plan.dispatches.at(0), SOFTMAX_CHUNKS);
       CHECK(chunks <= SOFTMAX_MAX_CHUNKS && threads * chunks * SOFTMAX_VECTOR >= size);
       CHECK(dispatch.group.x % 32 == 0 && dispatch.group.x <= SOFTMAX_MAX_THREADS);
     }
@@ -109,9 +91,12 @@ TEST_CASE(axes_that_come_last_are_rows_where_they_lie) {
   CHECK(way(slice(x, {{0, 4, 1}, {0, 5, 1}, {5, -1, -2}, {1, 6, 1}}), {3}) == Way::kRows);
   CHECK(way(slice(x, {{0, 4, 1}, {0, 5, 1}, {0, 6, 1}, {6, -1, -1}}), {3}) == Way::kCopied);
   CHECK(way(transpose(x, {3, 2, 1, 0}), {3}) == Way::kCopied);
+  // Two axes that do not merge.
+  CHECK(way(transpose(x, {0, 1, 3, 2}), {2, 3}) == Way::kCopied);
   // Axes of size 1 do not matter; no axes are rows of one element.
   CHECK(way(contiguous_layout({4, 5, 1}), {1}) == Way::kRows);
   CHECK(way(contiguous_layout({4, 1, 5, 1}), {1, 2}) == Way::kRows);
+  CHECK(way(contiguous_layout({4, 1, 5}), {0, 2}) == Way::kRows);
   CHECK(way(transpose(x, {3, 2, 1, 0}), {}) == Way::kRows);
   CHECK_EQUAL(softmax_form(x, {}, {}).rows.shape.back(), std::int64_t{1});
 }
@@ -125,6 +110,7 @@ TEST_CASE(axes_before_others_are_columns_where_they_lie) {
   CHECK_EQUAL(form.size, std::int64_t{30});
   CHECK_EQUAL(form.columns, std::int64_t{7});
   CHECK(way(x, {1}, "row_loop") == Way::kCopied);
+  CHECK(way(slice(x, {{0, 4, 1}, {0, 5, 1}, {0, 6, 1}, {0, 6, 1}}), {1}) == Way::kCopied);
   // A long axis of few columns would leave a GPU idle.
   CHECK(way(contiguous_layout({100'000, 40}), {0}) == Way::kCopied);
   CHECK(way(contiguous_layout({100'000, 40}), {0}, "column") == Way::kColumns);
@@ -146,7 +132,7 @@ TEST_CASE(threads_of_columns_fill_a_threadgroup_and_no_more) {
         const Plan plan = softmax_columns(DType::kFloat32, outer, size, columns);
         const Dispatch& dispatch = plan.dispatches.at(0);
         const auto params = dispatch.params_as<SoftmaxColumnParams>();
-        CHECK_EQUAL(constant(plan, SOFTMAX_WIDE), columns >= 4 ? 1U : 0U);
+        CHECK_EQUAL(constant(plan.dispatches.at(0), SOFTMAX_WIDE), columns >= 4 ? 1U : 0U);
         CHECK(dispatch.group.x <= SOFTMAX_COLUMN_THREADS && dispatch.group.x % params.lanes == 0);
         CHECK(std::uint64_t{dispatch.grid.x} * params.lanes >= params.units);
       }
@@ -168,4 +154,27 @@ TEST_CASE(softmax_reaches_beyond_32_bits) {
   // As strided rows those would not fit the kernel's 32 bits.
   const Layout spread{{5 * kBillion, 2}, {3, 1}, 0};
   CHECK(way(spread, {1}) == Way::kCopied);
+  CHECK(way(contiguous_layout(spread.shape), {1}) == Way::kRows);
+  // More rows than a grid's y holds are not split.
+  CHECK_EQUAL(kernels(rows({2 * kBillion, 20000}, "row_split")), "row_loop");
+}
+
+TEST_CASE(rows_that_do_not_follow_each_other_are_walked_by_strides) {
+  const auto params_of = [](const Layout& x) {
+    const Plan plan = softmax_rows(DType::kFloat32, x, {});
+    const auto params = plan.dispatches.at(0).params_as<SoftmaxRowParams>();
+    CHECK_EQUAL(constant(plan.dispatches[0], SOFTMAX_STRIDED), params.axes > 0 ? 1U : 0U);
+    return params;
+  };
+  CHECK_EQUAL(params_of(contiguous_layout({3, 4, 5})).axes, 0U);
+  CHECK_EQUAL(params_of(contiguous_layout({5})).axes, 0U);
+  const auto spread = params_of({{3, 5}, {-7, 1}, 14});
+  CHECK_EQUAL(spread.axes, 1U);
+  CHECK_EQUAL(spread.strides[0], -7);
+  const auto turned = params_of(transpose(contiguous_layout({3, 4, 5}), {1, 0, 2}));
+  CHECK_EQUAL(turned.axes, 2U);
+  CHECK_EQUAL(turned.shape[0], 3U);
+  CHECK_EQUAL(turned.strides[0], 20);
+  CHECK_EQUAL(turned.shape[1], 4U);
+  CHECK_EQUAL(turned.strides[1], 5);
 }
