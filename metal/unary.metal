@@ -108,25 +108,44 @@ INSTANTIATE_FLOATING(gelu, InFloat<Gelu>)
 INSTANTIATE_FLOATING(gelu_tanh, InFloat<GeluTanh>)
 INSTANTIATE_FLOATING(gelu_fast, InFloat<GeluFast>)
 
-#define INSTANTIATE_CAST_INTEGERS(to, out)           \
-  INSTANTIATE(to_##to, int32, out, int, Cast<out>)   \
-  INSTANTIATE(to_##to, int64, out, long, Cast<out>)  \
-  INSTANTIATE(to_##to, uint32, out, uint, Cast<out>) \
-  INSTANTIATE(to_##to, bool, out, bool, Cast<out>)
+// A conversion to each dtype from every other: nothing converts to what it is.
+#define CAST(to, out, dtype, in) INSTANTIATE(to_##to, dtype, out, in, Cast<out>)
 
-#define INSTANTIATE_CAST(to, out)                        \
-  INSTANTIATE(to_##to, float32, out, float, Cast<out>)   \
-  INSTANTIATE(to_##to, float16, out, half, Cast<out>)    \
-  INSTANTIATE(to_##to, bfloat16, out, bfloat, Cast<out>) \
-  INSTANTIATE_CAST_INTEGERS(to, out)
+#define CAST_FLOATING(to, out)  \
+  CAST(to, out, float32, float) \
+  CAST(to, out, float16, half)  \
+  CAST(to, out, bfloat16, bfloat)
 
-INSTANTIATE_CAST(float32, float)
-INSTANTIATE_CAST(float16, half)
-INSTANTIATE_CAST(bfloat16, bfloat)
-INSTANTIATE_CAST(int32, int)
-INSTANTIATE_CAST(int64, long)
-INSTANTIATE_CAST(uint32, uint)
-INSTANTIATE_CAST_INTEGERS(bool, bool)
+#define CAST_INTEGERS(to, out) \
+  CAST(to, out, int32, int)    \
+  CAST(to, out, int64, long)   \
+  CAST(to, out, uint32, uint)  \
+  CAST(to, out, bool, bool)
+
+CAST_FLOATING(int32, int)
+CAST_FLOATING(int64, long)
+CAST_FLOATING(uint32, uint)
+CAST_INTEGERS(float32, float)
+CAST_INTEGERS(float16, half)
+CAST_INTEGERS(bfloat16, bfloat)
+CAST(float32, float, float16, half)
+CAST(float32, float, bfloat16, bfloat)
+CAST(float16, half, float32, float)
+CAST(float16, half, bfloat16, bfloat)
+CAST(bfloat16, bfloat, float32, float)
+CAST(bfloat16, bfloat, float16, half)
+CAST(int32, int, int64, long)
+CAST(int32, int, uint32, uint)
+CAST(int32, int, bool, bool)
+CAST(int64, long, int32, int)
+CAST(int64, long, uint32, uint)
+CAST(int64, long, bool, bool)
+CAST(uint32, uint, int32, int)
+CAST(uint32, uint, int64, long)
+CAST(uint32, uint, bool, bool)
+CAST(bool, bool, int32, int)
+CAST(bool, bool, int64, long)
+CAST(bool, bool, uint32, uint)
 INSTANTIATE(to_bool, float32, bool, uint, Truth)
 INSTANTIATE(to_bool, float16, bool, ushort, Truth)
 INSTANTIATE(to_bool, bfloat16, bool, ushort, Truth)

@@ -325,7 +325,9 @@ void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::Comm
   {
     const std::lock_guard lock(mutex_);
     completed_ = std::max(completed_, serial);
-    if (!failure.empty()) {
+    if (failure.empty()) {
+      for (const Pipeline* pipeline : flight.kernels) ++pipeline->runs;
+    } else {
       failures_[serial] = failure;
       if (failures_.size() > kFailuresKept) failures_.erase(failures_.begin());
       unreported_ = true;
@@ -415,6 +417,11 @@ MemoryStats Dispatcher::memory_stats() {
 DispatchStats Dispatcher::dispatch_stats() {
   const std::lock_guard lock(mutex_);
   return stats_;
+}
+
+std::vector<KernelRuns> Dispatcher::kernel_runs() {
+  const std::lock_guard lock(mutex_);
+  return pipelines_.runs();
 }
 
 void Dispatcher::set_cache_limit(std::size_t bytes) {

@@ -83,6 +83,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   MemoryStats memory_stats();
   DispatchStats dispatch_stats();
   std::size_t pipeline_count() const { return pipelines_.count(); }
+  /// Which kernels the device has run, for the tests' account of what they reach. Does not wait.
+  std::vector<KernelRuns> kernel_runs();
   void set_cache_limit(std::size_t bytes);
 
  private:

@@ -18,8 +18,6 @@ MTL::DataType type_of(launch::Constant::Type type) {
   switch (type) {
     case launch::Constant::Type::kBool:
       return MTL::DataTypeBool;
-    case launch::Constant::Type::kInt:
-      return MTL::DataTypeInt;
     case launch::Constant::Type::kUInt:
       return MTL::DataTypeUInt;
   }
@@ -61,6 +59,14 @@ const Pipeline& Pipelines::get(const launch::Kernel& kernel) {
 std::size_t Pipelines::count() const {
   const std::shared_lock lock(mutex_);
   return pipelines_.size();
+}
+
+std::vector<KernelRuns> Pipelines::runs() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<KernelRuns> result;
+  result.reserve(pipelines_.size());
+  for (const auto& [kernel, pipeline] : pipelines_) result.push_back({kernel, pipeline.runs});
+  return result;
 }
 
 void Pipelines::clear() {

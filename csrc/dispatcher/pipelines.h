@@ -3,12 +3,14 @@
 
 #include <Metal/Metal.hpp>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "launch/plan.h"
 
@@ -17,6 +19,14 @@ namespace isometal {
 struct Pipeline {
   NS::SharedPtr<MTL::ComputePipelineState> state;
   std::string name;  ///< of the kernel
+  /// Dispatches that the device has done without a failure. The dispatcher's lock guards it.
+  mutable std::uint64_t runs = 0;
+};
+
+/// A pipeline that was made, and how often it has run.
+struct KernelRuns {
+  launch::Kernel kernel;
+  std::uint64_t runs = 0;
 };
 
 /// Safe for concurrent use. Made once, then looked up by value: no string is built for a known kernel.
@@ -30,6 +40,8 @@ class Pipelines {
   /// Valid as long as this object. Throws BackendError with the compiler's words.
   const Pipeline& get(const launch::Kernel& kernel);
   std::size_t count() const;
+  /// Every pipeline. The caller holds the dispatcher's lock.
+  std::vector<KernelRuns> runs() const;
   /// Lets go of all of them. Nothing may be under way.
   void clear();
 

@@ -63,6 +63,27 @@ nb::dict stats(const Metal& metal) {
   return result;
 }
 
+nb::list kernel_runs(const Metal& metal) {
+  std::vector<KernelRuns> made;
+  {
+    nb::gil_scoped_release release;
+    made = metal->kernel_runs();
+  }
+  nb::list result;
+  for (const auto& [kernel, runs] : made) {
+    nb::dict constants;
+    for (const launch::Constant& constant : kernel) {
+      const bool is_bool = constant.type == launch::Constant::Type::kBool;
+      constants[nb::int_(constant.index)] =
+          is_bool ? nb::object(nb::bool_(constant.bits != 0)) : nb::object(nb::int_(constant.bits));
+    }
+    const std::string_view family = launch::name(kernel.family()), name = kernel.name();
+    result.append(nb::make_tuple(nb::str(family.data(), family.size()), nb::str(name.data(), name.size()),
+                                 constants, runs));
+  }
+  return result;
+}
+
 std::optional<Array> adopt_array(const Metal& metal, const Array& array, bool in_place) {
   nb::gil_scoped_release release;
   return metal->adopt(array, in_place);
@@ -100,6 +121,11 @@ void bind_metal(nb::module_& m) {
       .def("stats", &bindings::stats, nb::sig("def stats(self) -> dict[str, int]"),
            "Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command "
            "buffers.")
+      .def(
+          "kernel_runs", &bindings::kernel_runs,
+          nb::sig("def kernel_runs(self) -> list[tuple[str, str, dict[int, bool | int], int]]"),
+          "For tests: family, name and function constants of every kernel that has a pipeline, and how often "
+          "it has run.")
       .def("adopt", &bindings::adopt_array, "array"_a, "in_place"_a = false,
            "The array on this device: itself, its memory in place, or a copy. None where in_place is "
            "impossible.")

@@ -219,6 +219,11 @@ class Metal:
         Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command buffers.
         """
 
+    def kernel_runs(self) -> list[tuple[str, str, dict[int, bool | int], int]]:
+        """
+        For tests: family, name and function constants of every kernel that has a pipeline, and how often it has run.
+        """
+
     def adopt(self, array: Array, in_place: bool = False) -> Array | None:
         """
         The array on this device: itself, its memory in place, or a copy. None where in_place is impossible.
