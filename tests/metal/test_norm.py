@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from rows import TOLERANCE, close, numbers
-from schedules import FAST, SHUFFLED, digests
 from views import VIEWS, Numpy
 
 from isometal import dtypes
@@ -120,6 +119,16 @@ def test_views(metal: MetalBackend, force: Force, op: str, view: str, variant: s
         close(_norm(metal, op, VIEWS[view](metal, metal.from_numpy(x))), expected, "float32", op)
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda name: name or "own choice")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("op", OPS)
+def test_rows_by_strides(metal: MetalBackend, force: Force, op: str, dtype: str, variant: str) -> None:
+    force("norm", variant)
+    x = numbers((2, 3, 4, 77), dtype)
+    data = metal.transpose(metal.from_numpy(x), (0, 2, 1, 3))
+    close(_norm(metal, op, data), _expected(op, x.transpose(0, 2, 1, 3)), dtype, op)
+
+
 def test_rows_that_are_read_where_they_lie(metal: MetalBackend) -> None:
     """(batch, position, head, feature) to (batch, head, position, feature) needs no copy."""
     x = numbers((2, 7, 5, 64), "float16")
@@ -177,22 +186,3 @@ def test_signs_of_zero(metal: MetalBackend, force: Force, variant: str) -> None:
 def test_nothing(metal: MetalBackend, op: str) -> None:
     for shape in ((0, 4), (4, 0), (2, 0, 3)):
         assert _norm(metal, op, metal.from_numpy(np.zeros(shape, np.float32))).shape == shape
-
-
-_DIGESTS = """
-import hashlib
-from rows import numbers
-from isometal.backends.metal import MetalBackend
-
-metal = MetalBackend()
-for variant in ("row_lanes", "row_simdgroup", "row_register", "row_loop", "row_split"):
-    metal._metal.force("norm", variant)
-    for size in (50, 1000, 5000, 40000):
-        x, w = (metal.from_numpy(numbers(shape, "float32")) for shape in ((3, size), (size,)))
-        for result in (metal.rms_norm(x, w, 1e-5), metal.layer_norm(x, w, w, 1e-5)):
-            print(variant, size, hashlib.sha256(metal.to_numpy(result).tobytes()).hexdigest())
-"""
-
-
-def test_every_schedule_gives_the_same_bits() -> None:
-    assert digests(_DIGESTS, FAST) == digests(_DIGESTS, SHUFFLED) == digests(_DIGESTS, FAST)

@@ -79,7 +79,7 @@ def _every_choice(rank: int) -> list[Axes]:
 @pytest.mark.parametrize(("op", "dtype"), CASES)
 def test_every_choice_of_axes(metal: MetalBackend, force: Force, op: str, dtype: str, variant: str) -> None:
     force("reduce", variant)
-    for shape in ((1,), (37,), (5, 3), (33, 129), (5, 7, 9), (2, 300, 4), (3, 1, 8, 2, 5)):
+    for shape in ((1,), (37,), (5, 3), (33, 129), (5, 7, 9), (2, 300, 4), (4, 1, 6), (3, 2, 8, 2, 5)):
         x = _numbers(shape, dtype)
         data = metal.from_numpy(x)
         for axes in _every_choice(x.ndim):
@@ -218,16 +218,6 @@ def test_many_axes(metal: MetalBackend) -> None:
     for axes in (tuple(range(0, 16, 2)), tuple(range(1, 16, 3)), (0, 15), tuple(range(15))):
         for op in ("sum", "max"):
             _check(_run(metal, op, data, axes), op, viewed, axes)
-
-
-@every_variant
-def test_the_same_bits_each_time(metal: MetalBackend, force: Force, variant: str) -> None:
-    force("reduce", variant)
-    for shape, axes in (((300, 5000), (1,)), ((5000, 300), (0,)), ((1_000_000,), (0,)), ((50, 60, 70), (0, 2))):
-        data = metal.from_numpy(_numbers(shape, "float32"))
-        first = _run(metal, "sum", data, axes)
-        for _ in range(3):
-            np.testing.assert_array_equal(_run(metal, "sum", data, axes), first)
 
 
 def test_accuracy_against_plain_accumulation(metal: MetalBackend) -> None:

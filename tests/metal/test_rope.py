@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from rows import TOLERANCE, close, numbers
-from schedules import FAST, SHUFFLED, digests
 from views import VIEWS, Numpy
 
 from isometal.backends.metal import MetalBackend
@@ -119,11 +118,19 @@ def test_wavelengths_at_the_edges(metal: MetalBackend) -> None:
     close(actual, expected, "float32", "rope")
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(3, 5, 16), (3, 2, 5, 16), (3, 2, 4, 5, 16), (3, 1, 1, 16)])
-def test_offsets(metal: MetalBackend, shape: tuple[int, ...]) -> None:
+def test_offsets(metal: MetalBackend, shape: tuple[int, ...], dtype: str) -> None:
     offsets = np.array([7, 1_000_000, -3], np.int32)
-    x = _uniform(shape, "float32")
-    close(_rope(metal, metal.from_numpy(x), 12, offset=offsets), _expected(x, 12, offset=offsets), "float32", "rope")
+    x = _uniform(shape, dtype)
+    close(_rope(metal, metal.from_numpy(x), 12, offset=offsets), _expected(x, 12, offset=offsets), dtype, "rope")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_freqs_of_features_by_strides(metal: MetalBackend, dtype: str) -> None:
+    x, freqs = _uniform((3, 16, 5), dtype), np.linspace(1, 50, 8, dtype=np.float32)
+    data = metal.transpose(metal.from_numpy(x), (0, 2, 1))
+    close(_rope(metal, data, 16, freqs=freqs), _expected(x.transpose(0, 2, 1), 16, freqs=freqs), dtype, "rope")
 
 
 def test_offsets_and_freqs_by_strides(metal: MetalBackend) -> None:
@@ -181,23 +188,14 @@ def test_nothing(metal: MetalBackend) -> None:
         assert _rope(metal, metal.from_numpy(np.zeros(shape, np.float32)), 4).shape == shape
 
 
-_DIGESTS = """
-import hashlib
-from rows import numbers
-from isometal.backends.metal import MetalBackend
-
-metal = MetalBackend()
-x, freqs = (metal.from_numpy(numbers(shape, "float32")) for shape in ((2, 9, 33, 80), (32,)))
-for variant in ("vector_1", "vector_2", "vector_4"):
-    metal._metal.force("rope", variant)
-    for traditional in (False, True):
-        for wavelengths in (None, freqs):
-            result = metal.rope(x, 64, traditional, 10000.0, 1.0, 999_999, wavelengths)
-            print(hashlib.sha256(metal.to_numpy(result).tobytes()).hexdigest())
-"""
-
-
-def test_every_schedule_and_variant_gives_the_same_bits() -> None:
-    lines = digests(_DIGESTS, FAST)
-    assert lines == digests(_DIGESTS, SHUFFLED)
-    assert lines[:4] == lines[4:8] == lines[8:]
+@pytest.mark.parametrize("traditional", [False, True])
+@pytest.mark.parametrize("by_freqs", [False, True])
+def test_every_variant_gives_the_same_bits(
+    metal: MetalBackend, force: Force, by_freqs: bool, traditional: bool
+) -> None:
+    x, freqs = metal.from_numpy(_uniform((2, 9, 33, 80), "float32")), np.linspace(1, 99, 32, dtype=np.float32)
+    given = {"traditional": traditional, "offset": 999_999, "freqs": freqs if by_freqs else None}
+    expected = _rope(metal, x, 64, **given)
+    for variant in VARIANTS[1:]:
+        force("rope", variant)
+        np.testing.assert_array_equal(_rope(metal, x, 64, **given), expected)
