@@ -110,13 +110,13 @@ def missing(found: dict[str, Instantiation]) -> Iterable[str]:
             for value in sorted(seen - wanted):
                 yield f"{name} ran with {constant.name} = {value}, which NEVER excludes"
 
-    for (family, number), wanted in NUMBERS.items():
+    for (family, number), every in NUMBERS.items():
         ran: set[int] = set()
         for entry in found.values():
             for constant in entry.constants:
                 if (entry.family, constant.name) == (family, number):
                     ran |= entry.values(constant)
-        for value in sorted(wanted - ran):
+        for value in sorted(every - ran):
             yield f"no kernel of {family} ran with {number} = {value}"
 
 
