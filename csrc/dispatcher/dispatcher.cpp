@@ -22,6 +22,8 @@ constexpr std::uint64_t kBytes = 40'000'000;
 constexpr std::uint64_t kInFlight = 8;
 constexpr std::size_t kFailuresKept = 64;
 constexpr std::chrono::milliseconds kPoll{50};
+/// Memory that a dispatch of brief work touches.
+constexpr std::uint64_t kBriefBytes = 1 << 20;
 
 MTL::Size size_of(const launch::Size3& size) {
   return MTL::Size(size.x, size.y, size.z);
@@ -244,6 +246,7 @@ void Dispatcher::begin(std::unique_lock<std::mutex>& lock) {
   encoder_->retain();
   if (fenced_) encoder_->waitForFence(fence_.get());
   bound_ = nullptr;
+  brief_ = true;
   ++epoch_;
 }
 
@@ -263,8 +266,10 @@ void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pi
     bound_ = pipeline.state.get();
     encoder_->setComputePipelineState(bound_);
   }
+  std::uint64_t touched = 0;
   for (const launch::Binding& binding : dispatch) {
     const auto& [block, offset] = operands[binding.operand];
+    touched += block->bytes;
     encoder_->setBuffer(block->buffer.get(), static_cast<NS::UInteger>(offset + binding.offset),
                         binding.index);
     block->last_use = committed_ + 1;
@@ -284,27 +289,40 @@ void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pi
   } else {
     encoder_->dispatchThreadgroups(size_of(dispatch.grid), size_of(dispatch.group));
   }
+  brief_ &= touched <= kBriefBytes;
   open_.kernels.push_back(&pipeline);
   ++stats_.dispatches;
 }
 
-void Dispatcher::commit() {
-  if (encoder_ == nullptr) return;
+Dispatcher::Closed Dispatcher::close() {
   encoder_->updateFence(fence_.get());
   fenced_ = true;
   encoder_->endEncoding();
   encoder_->release();
   encoder_ = nullptr;
-  const std::uint64_t serial = ++committed_;
-  // The handler may outlive every Array, and with them everything that holds this object.
-  commands_->addCompletedHandler(
-      [self = shared_from_this(), serial, flight = std::exchange(open_, {})](MTL::CommandBuffer* commands) {
-        self->completed(serial, flight, commands);
-      });
   open_bytes_ = 0;
   ++stats_.command_buffers;
-  commands_->commit();
-  commands_.reset();
+  return {std::move(commands_), ++committed_, std::exchange(open_, {})};
+}
+
+void Dispatcher::commit() {
+  if (encoder_ == nullptr) return;
+  Closed closed = close();
+  // The handler may outlive every Array, and with them everything that holds this object.
+  closed.commands->addCompletedHandler([self = shared_from_this(), serial = closed.serial,
+                                        flight = std::move(closed.flight)](MTL::CommandBuffer* commands) {
+    self->completed(serial, flight, commands);
+  });
+  closed.commands->commit();
+}
+
+void Dispatcher::compute_here(std::unique_lock<std::mutex>& lock) {
+  const Closed closed = close();
+  closed.commands->commit();
+  lock.unlock();
+  closed.commands->waitUntilCompleted();
+  completed(closed.serial, closed.flight, closed.commands.get());
+  lock.lock();
 }
 
 void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::CommandBuffer* commands) {
@@ -344,7 +362,14 @@ void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::Comm
 // -- waiting ------------------------------------------------------------------------------------------------
 
 void Dispatcher::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial) {
-  if (serial > committed_) commit();
+  if (serial > committed_) {
+    const bool alone = completed_ == committed_;
+    if (brief_ && alone && open_.kernels.size() <= kFirstDispatches) {
+      compute_here(lock);
+    } else {
+      commit();
+    }
+  }
   while (completed_ < serial) {
     if (progress_.wait_for(lock, kPoll) == std::cv_status::timeout && interrupt_) {
       lock.unlock();
@@ -384,8 +409,7 @@ void Dispatcher::synchronize() {
   require_usable();
   const Pool pool;
   std::unique_lock lock(mutex_);
-  commit();
-  wait_for(lock, committed_);
+  wait_for(lock, encoder_ == nullptr ? committed_ : committed_ + 1);
   throw_failure(0);
 }
 

@@ -42,7 +42,8 @@ struct DispatchStats {
 /// a pipeline may need it in another thread.
 class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
  public:
-  /// Asked every 50 ms while a call waits: throws to give up waiting. The work goes on.
+  /// Asked every 50 ms while a call waits for more than brief work: throws to give up waiting. The work goes
+  /// on.
   using Interrupt = std::function<void()>;
 
   /// Throws BackendError where there is no device.
@@ -92,6 +93,12 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   struct Flight {
     std::vector<const Pipeline*> kernels;
   };
+  /// A command buffer with nothing open, to be committed.
+  struct Closed {
+    NS::SharedPtr<MTL::CommandBuffer> commands;
+    std::uint64_t serial;
+    Flight flight;
+  };
 
   Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader loader, Interrupt interrupt);
 
@@ -101,7 +108,11 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void begin(std::unique_lock<std::mutex>& lock);
   void encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline,
                   const std::vector<std::pair<Block*, std::int64_t>>& operands);
+  Closed close();
   void commit();
+  /// Commits and waits in the driver: for work too brief to be worth an interrupt, on an idle device. Nobody
+  /// has to wake another thread, and the software device computes in this one.
+  void compute_here(std::unique_lock<std::mutex>& lock);
   void completed(std::uint64_t serial, const Flight& flight, MTL::CommandBuffer* commands);
   void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial);
   void throw_failure(std::uint64_t written);
@@ -126,6 +137,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   MTL::ComputePipelineState* bound_ = nullptr;
   Flight open_;
   std::uint64_t open_bytes_ = 0;
+  bool brief_ = true;            ///< none of the open dispatches takes long
   std::uint64_t committed_ = 0;  ///< serial of the last committed command buffer; the open one's is one more
   std::uint64_t completed_ = 0;
   std::uint64_t epoch_ = 1;

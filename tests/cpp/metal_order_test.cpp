@@ -217,6 +217,39 @@ TEST_CASE(a_queue_may_be_released_with_work_in_it) {
   CHECK_EQUAL(logged(log), counted(20));
 }
 
+TEST_CASE(threads_that_wait_share_the_work) {
+  Bench bench;
+  constexpr std::uint32_t kThreads = 3;
+  constexpr std::uint32_t kEach = 40;
+  MTL::Buffer* const log = bench.buffer<std::uint32_t>(kLog);
+  MTL::ComputePipelineState* const pipeline = bench.pipeline("append");
+  std::atomic<int> untold{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint32_t i = 0; i < kEach; ++i) {
+        const Pool pool;
+        std::atomic<bool> told{false};
+        MTL::CommandBuffer* const buffer = bench.queue->commandBuffer();
+        MTL::ComputeCommandEncoder* const encoder = buffer->computeCommandEncoder();
+        append(encoder, pipeline, log, t * kEach + i);
+        encoder->endEncoding();
+        if (i % 3 == 0) buffer->addCompletedHandler([&](MTL::CommandBuffer*) { told = true; });
+        buffer->commit();
+        buffer->waitUntilCompleted();
+        if (told != (i % 3 == 0)) ++untold;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQUAL(untold.load(), 0);
+  // Each once, and those of a thread in its order.
+  const auto order = logged(log);
+  CHECK_EQUAL(order.size(), kThreads * kEach);
+  std::vector<std::uint32_t> next(kThreads);
+  for (const std::uint32_t entry : order) CHECK_EQUAL(entry % kEach, next[entry / kEach]++);
+}
+
 TEST_CASE(threads_encode_and_commit_at_the_same_time) {
   Bench bench;
   constexpr std::uint32_t kThreads = 4;

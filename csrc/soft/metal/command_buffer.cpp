@@ -139,12 +139,14 @@ void CommandBufferImpl::execute() {
     times_.kernel_end = times_.gpu_start = now();
   }
   const auto self = NS::RetainPtr(this);
-  queue_->call_back([self] {
-    self->call(self->scheduled_handlers_, "scheduled");
-    const std::lock_guard lock(self->mutex_);
-    self->scheduled_handled_ = true;
-    self->changed_.notify_all();
-  });
+  if (scheduled_handlers_.empty()) {
+    scheduled();
+  } else {
+    queue_->call_back([self] {
+      self->call(self->scheduled_handlers_, "scheduled");
+      self->scheduled();
+    });
+  }
   run_steps();
   {
     const std::lock_guard lock(mutex_);
@@ -154,10 +156,17 @@ void CommandBufferImpl::execute() {
     changed_.notify_all();
   }
   queue_->completed();
+  if (completed_handlers_.empty()) return finish();
   queue_->call_back([self] {
     self->call(self->completed_handlers_, "completed");
     self->finish();
   });
+}
+
+void CommandBufferImpl::scheduled() {
+  const std::lock_guard lock(mutex_);
+  scheduled_handled_ = true;
+  changed_.notify_all();
 }
 
 void CommandBufferImpl::run_steps() {
@@ -254,7 +263,15 @@ void CommandBufferImpl::wait_completed() {
   }
   // From a handler of the same queue, the buffer's own handlers would have to wait for this call.
   const bool in_handler = queue_->calls_back_here();
-  changed_.wait(lock, [&] { return in_handler ? finished_ : completed_handled_; });
+  const auto over = [&] { return in_handler ? finished_ : completed_handled_; };
+  // What this call waits for may as well run here: two threads need not wake each other.
+  while (!over()) {
+    lock.unlock();
+    const bool helped = queue_->help();
+    lock.lock();
+    if (!helped) break;
+  }
+  changed_.wait(lock, over);
 }
 
 CommandBufferImpl::Times CommandBufferImpl::times() const {

@@ -48,7 +48,7 @@ class CommandBufferImpl final : public Labelled<MTL::CommandBuffer> {
 
   void enter_queue();
   void commit_now();
-  /// On the queue's thread.
+  /// As the queue's next task.
   void execute();
 
   void wait_scheduled();
@@ -73,6 +73,7 @@ class CommandBufferImpl final : public Labelled<MTL::CommandBuffer> {
 
   std::string described() const;
   void note(const std::string& text);
+  void scheduled();
   void run_steps();
   void step_failed(std::size_t index, MTL::CommandBufferError code, const std::string& text);
   void call(std::vector<MTL::HandlerFunction>& handlers, const char* kind);

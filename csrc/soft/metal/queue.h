@@ -32,6 +32,8 @@ class QueueImpl final : public Labelled<MTL::CommandQueue> {
   /// One buffer less that is not completed.
   void completed();
 
+  /// Executes the next command buffer here. False where there is none, or where one is being executed.
+  bool help() { return runner_.help(); }
   /// Runs on the thread of handlers.
   void call_back(std::function<void()> task) { handlers_.post(std::move(task)); }
   bool calls_back_here() const { return handlers_.is_current(); }

@@ -1,4 +1,5 @@
-// csrc/soft/metal/serial_thread.h: a thread that runs tasks one after the other.
+// csrc/soft/metal/serial_thread.h: tasks that run one after the other, on a thread of their own or on one
+// that waits for them.
 #pragma once
 
 #include <functional>
@@ -19,12 +20,15 @@ class SerialThread {
   /// Tasks have an autorelease pool each. A task must not throw; if it does, the failure is reported.
   void post(std::function<void()> task);
 
-  /// True on the thread itself.
+  /// Runs the next task here, and returns true. False where there is none, or where one is being run.
+  bool help();
+
+  /// True in a task.
   bool is_current() const;
 
  private:
   struct State;
-  static void run(State& state);
+  static void serve(State& state);
 
   std::shared_ptr<State> state_;
   std::thread thread_;
