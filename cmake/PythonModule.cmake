@@ -69,3 +69,5 @@ set_source_files_properties("${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp"
                             PROPERTIES COMPILE_DEFINITIONS "ISOMETAL_BUILD_TYPE=\"$<CONFIG>\"")
 
 install(TARGETS _core LIBRARY DESTINATION isometal)
+
+include("${CMAKE_CURRENT_LIST_DIR}/CompiledKernels.cmake")

@@ -2,6 +2,7 @@
 
 * Without a C++ compiler, ziglang becomes a build requirement and its clang compiles (cmake/toolchains/zig.cmake).
 * On Apple silicon mlx-metal, which holds Apple's metal-cpp headers, is a build requirement.
+* With ISOMETAL_AIR=ON what compiles kernels for the software device is too (cmake/CompiledKernels.cmake).
 * A release with ISOMETAL_DEFAULT_BACKEND=metal needs what the release gate imports (cmake/ReleaseGate.cmake runs it).
 """
 
@@ -26,6 +27,8 @@ from scikit_build_core.build import (
 ConfigSettings = dict[str, "list[str] | str"] | None
 
 _ZIG_TOOLCHAIN = Path(__file__).resolve().parent.parent / "toolchains" / "zig.cmake"
+#: The extra `soft` of pyproject.toml.
+_AIR_REQUIRES = ["llvmlite>=0.50,<0.51", "ziglang>=0.17.1,<0.18"]
 _METAL_CPP_REQUIRES = ["mlx-metal>=0.32.3"]
 _GATE_REQUIRES = ["numpy>=2.1.3", "ml_dtypes>=0.5", "jsonschema>=4.18"]
 # Settings by which a user chooses a compiler, in the environment, CMAKE_ARGS or config settings.
@@ -66,6 +69,9 @@ def _extra_requires(config_settings: ConfigSettings) -> list[str]:
     requires = ["ziglang>=0.13"] if _needs_zig(config_settings) else []
     if sys.platform == "darwin" and platform.machine() == "arm64":
         requires += _METAL_CPP_REQUIRES
+    # The words that CMake takes for true.
+    if sys.platform != "darwin" and os.environ.get("ISOMETAL_AIR", "").upper() in {"1", "ON", "YES", "TRUE", "Y"}:
+        requires += _AIR_REQUIRES
     if os.environ.get("ISOMETAL_DEFAULT_BACKEND") == "metal":
         requires += _GATE_REQUIRES
     return requires

@@ -1,4 +1,4 @@
-// csrc/dispatcher/pipelines.cpp: from source to pipelines, through metal-cpp.
+// csrc/dispatcher/pipelines.cpp: from source or metallibs to pipelines, through metal-cpp.
 #include "dispatcher/pipelines.h"
 
 #include <utility>
@@ -22,6 +22,16 @@ MTL::DataType type_of(launch::Constant::Type type) {
       return MTL::DataTypeUInt;
   }
   return MTL::DataTypeNone;
+}
+
+MTL::Library* open_library(MTL::Device* device, const KernelCode& code, NS::Error** error) {
+  if (code.form == KernelCode::Form::kMetallib)
+    return device->newLibrary(NS::URL::fileURLWithPath(text_object(code.text)), error);
+  const auto options = NS::TransferPtr(MTL::CompileOptions::alloc()->init());
+  // Bit for bit what the kernels say; they name fast functions where those are enough.
+  options->setFastMathEnabled(false);
+  options->setLanguageVersion(MTL::LanguageVersion3_1);
+  return device->newLibrary(text_object(code.text), options.get(), error);
 }
 
 }  // namespace
@@ -80,13 +90,8 @@ void Pipelines::clear() {
 MTL::Library* Pipelines::library(launch::Family family) {
   auto& held = libraries_[static_cast<std::size_t>(family)];
   if (held) return held.get();
-  const auto options = NS::TransferPtr(MTL::CompileOptions::alloc()->init());
-  // Bit for bit what the kernels say; they name fast functions where those are enough.
-  options->setFastMathEnabled(false);
-  options->setLanguageVersion(MTL::LanguageVersion3_1);
   NS::Error* error = nullptr;
-  MTL::Library* const made =
-      device_->newLibrary(text_object(loader_(launch::name(family))), options.get(), &error);
+  MTL::Library* const made = open_library(device_, loader_(launch::name(family)), &error);
   if (made == nullptr) refuse("library", launch::name(family), error);
   held = NS::TransferPtr(made);
   return made;

@@ -29,11 +29,17 @@ struct KernelRuns {
   std::uint64_t runs = 0;
 };
 
+/// The kernels of a family.
+struct KernelCode {
+  enum class Form { kSource, kMetallib } form = Form::kSource;
+  std::string text;  ///< Metal source, or the path of a metallib
+};
+
 /// Safe for concurrent use. Made once, then looked up by value: no string is built for a known kernel.
 class Pipelines {
  public:
-  /// The Metal source of a family, for example "binary".
-  using Loader = std::function<std::string(std::string_view)>;
+  /// The code of a family, for example "binary".
+  using Loader = std::function<KernelCode(std::string_view)>;
 
   Pipelines(MTL::Device* device, Loader loader);
 

@@ -27,7 +27,11 @@ Metal::Metal(nb::callable loader) {
   dispatcher_ = Dispatcher::create(
       [load](std::string_view family) {
         nb::gil_scoped_acquire acquire;
-        return nb::cast<std::string>(nb::borrow(load)(nb::str(family.data(), family.size())));
+        const nb::object code = nb::borrow(load)(nb::str(family.data(), family.size()));
+        if (nb::isinstance<nb::str>(code))
+          return KernelCode{KernelCode::Form::kSource, nb::cast<std::string>(code)};
+        const nb::object path = nb::module_::import_("os").attr("fspath")(code);
+        return KernelCode{KernelCode::Form::kMetallib, nb::cast<std::string>(path)};
       },
       [] {
         nb::gil_scoped_acquire acquire;
@@ -112,10 +116,12 @@ void bind_metal(nb::module_& m) {
       m, "Metal",
       "The Metal device of this process, and the ops on it. Arrays that it returns lie in memory "
       "of the device; ops return before they are computed.");
-  type.def(nb::init<nb::callable>(), "source"_a,
-           nb::sig("def __init__(self, source: collections.abc.Callable[[str], str]) -> None"),
-           "source(family) is the Metal source of a kernel family. Raises BackendError where there is no "
-           "device.")
+  type.def(nb::init<nb::callable>(), "library"_a,
+           nb::sig("def __init__(self, library: collections.abc.Callable[[str], str | os.PathLike[str]]) -> "
+                   "None"),
+           "library(family) is the Metal source of a kernel family, or the path of a metallib. Raises "
+           "BackendError\n"
+           "where there is no device.")
       .def("info", &bindings::device_info, nb::sig("def info(self) -> dict[str, typing.Any]"),
            "kind (apple-gpu or software), name, family, memory_bytes.")
       .def("stats", &bindings::stats, nb::sig("def stats(self) -> dict[str, int]"),

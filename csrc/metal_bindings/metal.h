@@ -18,7 +18,7 @@ namespace bindings {
 /// releases the GIL first: encoding waits for a lock whose holder may need it.
 class Metal {
  public:
-  /// `loader(family)` is the source of a kernel family.
+  /// `loader(family)` is the source of a kernel family, a str, or the path of a metallib.
   explicit Metal(nanobind::callable loader);
 
   Dispatcher& operator*() const { return *dispatcher_; }

@@ -3,6 +3,7 @@ Native core of isometal: array storage, the software Metal device, and facts abo
 """
 
 from collections.abc import Callable, Sequence
+import os
 from typing import Any, Final
 
 from typing_extensions import CapsuleType
@@ -206,9 +207,10 @@ class Metal:
     The Metal device of this process, and the ops on it. Arrays that it returns lie in memory of the device; ops return before they are computed.
     """
 
-    def __init__(self, source: Callable[[str], str]) -> None:
+    def __init__(self, library: Callable[[str], str | os.PathLike[str]]) -> None:
         """
-        source(family) is the Metal source of a kernel family. Raises BackendError where there is no device.
+        library(family) is the Metal source of a kernel family, or the path of a metallib. Raises BackendError
+        where there is no device.
         """
 
     def info(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def open_device() -> _core.Metal:
     why_not = _obstacle(kind)
     if why_not is not None:
         raise BackendError(f"[metal] {f'{VARIABLE}={wanted}: ' if wanted else ''}{why_not}")
-    return _core.Metal(kernels.source)
+    return _core.Metal(kernels.library)
 
 
 def _obstacle(kind: str) -> str | None:
@@ -80,7 +80,7 @@ def _describe(kind: str) -> dict[str, Any]:
     try:
         # A GPU schedules its own threads.
         threads = _core.soft_default_threads() if kind == "software" else None
-        device = _core.Metal(kernels.source)
+        device = _core.Metal(kernels.library)
     except IsometalError as error:
         return facts | {"reason": str(error).partition("] ")[2]}
     info = device.info()

@@ -1,18 +1,49 @@
-"""The Metal kernels that this installation holds: `metal/<family>.metal` as one source each.
+"""The Metal kernels that this installation holds: `metal/<family>.metal` as one source each, or compiled already.
 
 Metal compiles a source without include paths, so `#include "..."` is replaced by the file, once each; `#line` keeps
 the file and line of diagnostics.
+
+A build may hold compiled kernels as well (cmake/CompiledKernels.cmake): Apple's metallibs, made by Xcode, or AIR for
+the software device. A compiled file is named by a hash of its source and of what compiled it, so one of another source
+is not found, and the source is compiled when the kernels are first used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 from pathlib import Path
 
 from isometal import provenance
 from isometal.errors import BackendError
 
 _INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
+
+#: How Xcode compiles: as the dispatcher asks Metal to, bit for bit what the kernels say.
+APPLE_FLAGS = ("-std=metal3.1", "-fno-fast-math", "-mmacosx-version-min=14.0")
+
+
+def library(family: str) -> str | Path:
+    """The compiled kernels of a family, a path, where this installation holds them; else their source.
+
+    BackendError where a file is missing.
+    """
+    text = source(family)
+    compiled = provenance.data_directory("compiled") / compiled_name(family, text, apple=sys.platform == "darwin")
+    return compiled if compiled.is_file() else text
+
+
+def compiled_name(family: str, text: str, *, apple: bool) -> str:
+    """The file of what a source is compiled to, by Xcode or else by our front end."""
+    if apple:
+        compiler = " ".join(("xcode", *APPLE_FLAGS))
+    else:
+        from isometal.soft.msl.identity import front_end_hash
+
+        compiler = front_end_hash()
+    key = hashlib.sha256(f"{compiler}\0{text}".encode()).hexdigest()
+    return f"{family}-{key[:32]}.metallib"
 
 
 def source(family: str) -> str:

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
-from isometal import _core
+from isometal import _core, kernels, provenance
 
 ROOT = Path(__file__).parents[2]
+COMPILE_KERNELS = ROOT / "cmake" / "compile_kernels.py"
 SWITCH = ("ISOMETAL_DEFAULT_BACKEND", "ISOMETAL_EVIDENCE")
 pytestmark = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed (extra `dev`)")
 
@@ -213,6 +215,112 @@ class TestBuildBackend:
         assert needs("darwin", "arm64")
         assert not needs("darwin", "x86_64")
         assert not needs("linux", "arm64")
+
+    def test_air_needs_the_compilers_of_the_extra_soft(
+        self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "llvmlite" not in self.requires(backend)
+        monkeypatch.setenv("ISOMETAL_AIR", "off")
+        assert "llvmlite" not in self.requires(backend)
+        monkeypatch.setenv("ISOMETAL_AIR", "on")
+        assert {"llvmlite", "ziglang"} <= set(self.requires(backend))
+        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        soft = re.search(r"^soft = \[(.*?)^\]", project, re.M | re.S)
+        assert soft is not None
+        assert re.findall(r'^  "(.*)",$', soft[1], re.M) == backend._AIR_REQUIRES
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the compiled kernels of mask and copy."""
+    for package in ("llvmlite", "ziglang"):
+        pytest.importorskip(package, reason=f"{package} is in the extra `soft`")
+    folder = tmp_path_factory.mktemp("compiled")
+    code = (
+        "import runpy, sys\n"
+        "for name in ('numpy', 'ml_dtypes', 'typer', 'platformdirs'): sys.modules[name] = None\n"
+        f"sys.argv = ['compile_kernels.py', 'mask', 'copy', '--out', {str(folder)!r}]\n"
+        f"runpy.run_path({str(COMPILE_KERNELS)!r}, run_name='__main__')\n"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 0, text(result)
+    return folder
+
+
+class TestCompiledKernels:
+    """cmake/compile_kernels.py, by CMake and by itself. It must need nothing that a build environment lacks."""
+
+    def test_what_is_compiled_is_found(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.install(folder, monkeypatch)
+        found = kernels.library("mask")
+        assert isinstance(found, Path)
+        assert sorted(path.name.partition("-")[0] for path in folder.iterdir()) == ["copy", "mask"]
+        assert isinstance(kernels.library("rope"), str)
+
+    def test_another_source_or_front_end_does_not_find_it(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.install(folder, monkeypatch)
+        source = kernels.source
+        monkeypatch.setattr(kernels, "source", lambda family: source(family) + " ")
+        assert isinstance(kernels.library("mask"), str)
+        monkeypatch.setattr(kernels, "source", source)
+        assert isinstance(kernels.library("mask"), Path)
+        monkeypatch.setattr("isometal.soft.msl.identity.front_end_hash", lambda: "another")
+        assert isinstance(kernels.library("mask"), str)
+
+    def test_compiled_kernels_run_and_compute_the_same(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        from isometal import soft
+        from isometal.soft.msl import driver
+
+        assert soft.missing() is None
+
+        def both() -> list[bytes]:
+            metal = _core.Metal(kernels.library)
+            x = metal.adopt(_core.asarray(np.arange(12, dtype=np.float32).reshape(3, 4)))
+            assert x is not None
+            results = [metal.causal_mask(5, 7, "float32"), metal.contiguous(x.transpose())]
+            return [np.asarray(result).tobytes() for result in results]
+
+        expected = both()
+        # No cache, and no front end.
+        monkeypatch.setenv("ISOMETAL_CACHE_DIR", str(tmp_path))
+        monkeypatch.setattr(driver, "_run", None)
+        self.install(folder, monkeypatch)
+        assert both() == expected
+
+    def test_function_constants_are_listed(self, folder: Path) -> None:
+        from isometal.soft import Library
+
+        (compiled,) = folder.glob("copy-*")
+        library, source = Library.from_metallib(compiled), Library.from_source(kernels.source("copy"))
+        assert library.kernels == source.kernels
+        for name in library.kernels:
+            assert library.constants(name) == source.constants(name)
+            assert library.reflection(name) == source.reflection(name)
+
+    @staticmethod
+    def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        place = provenance.data_directory
+        monkeypatch.setattr(provenance, "data_directory", lambda name: folder if name == "compiled" else place(name))
+
+    def test_xcode_is_asked_for_the_same_arithmetic(self, tmp_path: Path) -> None:
+        """A stand-in for xcrun writes down what it was asked."""
+        xcrun = tmp_path / "xcrun"
+        xcrun.write_text(
+            f"#!{sys.executable}\n"
+            "import pathlib, sys\n"
+            f"with open({str(tmp_path / 'log')!r}, 'a') as log: print(*sys.argv[1:], file=log)\n"
+            "pathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_bytes(b'MTLB')\n"
+        )
+        xcrun.chmod(0o755)
+        result = run(sys.executable, COMPILE_KERNELS, "mask", "--out", tmp_path / "out", "--xcrun", xcrun)
+        assert result.returncode == 0, text(result)
+        asked = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+        assert [line[:3] for line in asked] == [["-sdk", "macosx", "metal"], ["-sdk", "macosx", "metallib"]]
+        assert "-std=metal3.1 -fno-fast-math" in " ".join(asked[0])
+        name = kernels.compiled_name("mask", kernels.source("mask"), apple=True)
+        assert (tmp_path / "out" / name).read_bytes() == b"MTLB"
 
 
 class TestAppleCompile:

@@ -7,17 +7,11 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from isometal.soft.metallib_writer import _field as tagged
+from isometal.soft.metallib_writer import _record as record
+
 HEADER_BYTES = 88
 MAGIC = b"MTLB"
-
-
-def tagged(tag: bytes, data: bytes) -> bytes:
-    return tag + struct.pack("<H", len(data)) + data
-
-
-def record(*fields: bytes) -> bytes:
-    body = b"".join(fields) + b"ENDT"
-    return struct.pack("<I", 4 + len(body)) + body
 
 
 @dataclass

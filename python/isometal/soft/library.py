@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import hashlib
 import importlib.metadata
 import os
 import re
@@ -258,17 +257,11 @@ def _stands_alone(text: str) -> bool:
     return _READS_FILES.search(re.sub(r"\\[ \t]*\r?\n", "", text)) is None
 
 
-@functools.cache
 def _front_end_version() -> str:
     """Changes with the front end, its headers and its clang."""
-    from isometal.soft import msl
+    from isometal.soft.msl.identity import front_end_hash
 
-    digest = hashlib.sha256(importlib.metadata.version("ziglang").encode())
-    folder = Path(msl.__path__[0])
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix != ".pyc":
-            digest.update(f"\0{file.relative_to(folder)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
+    return f"{front_end_hash()} {importlib.metadata.version('ziglang')}"
 
 
 def _text_of(path: str | os.PathLike[str]) -> str:

@@ -76,3 +76,11 @@ _DATA_TYPES = {
 def data_type_name(number: int) -> str:
     """MSL's name of a type that the API numbers (MTLDataType). Raises KeyError where it is no scalar or vector."""
     return _DATA_TYPES[number]
+
+
+def data_type_number(name: str) -> int:
+    """The API's number of a type (MTLDataType), by MSL's name. Raises ValueError where it has none."""
+    for number, known in _DATA_TYPES.items():
+        if known == name:
+            return number
+    raise ValueError(f"{name} is no scalar or vector that the API numbers")
