@@ -88,7 +88,8 @@ void report(const char* what, Dispatcher& dispatcher, const std::function<Array(
 int main() {
   soft::set_compile_service(std::make_shared<EmptyKernels>());
   const auto dispatcher =
-      Dispatcher::create([](std::string_view) { return std::string("kernels"); }, Dispatcher::Interrupt());
+      Dispatcher::create([](std::string_view) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
+                         Dispatcher::Interrupt());
   Dispatcher& device = *dispatcher;
   const auto array = [&](const Dims& shape) { return device.empty(shape, DType::kFloat32); };
   const Array x = array({16}), rows = array({16, 16}), heads = array({1, 4, 16, 16});
@@ -107,8 +108,7 @@ int main() {
   report("softmax", device, [&] { return ops::softmax(device, rows, {1}); });
   report("rms_norm", device,
          [&] { return ops::norm(device, launch::NormOp::kRms, rows, &x, nullptr, 1e-5); });
-  report("layer_norm", device,
-         [&] { return ops::norm(device, launch::NormOp::kLayer, rows, &x, &x, 1e-5); });
+  report("layer_norm", device, [&] { return ops::norm(device, launch::NormOp::kLayer, rows, &x, &x, 1e-5); });
   report("rope", device, [&] { return ops::rope(device, rope, heads, nullptr, nullptr); });
   report("sum", device, [&] { return ops::reduce(device, launch::ReduceOp::kSum, rows, {1}, false); });
   report("attention", device, [&] {
