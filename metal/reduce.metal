@@ -161,7 +161,7 @@ template <typename In, typename Out, typename Op>
   long unused;
   typename In::Value total =
       runs<Op, In>(x + (exists ? kept_offset(params.axes, row, unused) : 0), params,
-                   exists ? params.length : 0, 0, params.repeats, 0, 1, lane, row_lanes);
+                   exists ? params.length_per_split : 0, 0, params.repeats, 0, 1, lane, row_lanes);
   total = across_lanes<Op>(total, row_lanes);
   if (exists && lane == 0) out[row] = Out::store(divided(total, params.divisor));
 }
@@ -177,8 +177,8 @@ template <typename In, typename Out, typename Op>
   const ulong row = group.y + ulong(groups.y) * group.z;
   if (row >= params.rows) return;
   const uint length_split = group.x % params.length_splits;
-  const uint first = length_split * params.length_per_split;
-  const uint length = min(params.length_per_split, params.length - first);
+  const ulong first = ulong(length_split) * params.length_per_split;
+  const uint length = uint(min(ulong(params.length_per_split), params.length - first));
   const ulong first_repeat = (group.x / params.length_splits) * params.repeats_per_split;
   const ulong last_repeat = min(params.repeats, first_repeat + params.repeats_per_split);
   long unused;
@@ -218,10 +218,11 @@ void reduce_columns(device const typename In::Stored* x, device typename Out::St
   const uint helpers = threads / params.lanes;
   const ulong unit = (group.x + ulong(groups.x) * group.y) * params.lanes + thread_index % params.lanes;
   const bool exists = unit < params.units;
-  const ulong other = unit >> 32 ? unit / params.blocks : ulong(uint(unit) / params.blocks);
+  const bool is_long = (unit | params.blocks) >> 32 != 0;
+  const ulong other = is_long ? unit / params.blocks : ulong(uint(unit) / uint(params.blocks));
   // The last block begins early enough to be whole, and leaves alone what is its neighbour's.
-  const uint own = uint(unit - other * params.blocks) * Columns::width;
-  const uint column = min(own, params.columns - Columns::width);
+  const ulong own = (unit - other * params.blocks) * Columns::width;
+  const ulong column = min(own, params.columns - Columns::width);
 
   Value total[4];
   for (uint k = 0; k < 4; ++k) total[k] = Value(Op::template neutral<typename In::Value>());
@@ -252,7 +253,7 @@ void reduce_columns(device const typename In::Stored* x, device typename Out::St
   }
   if (exists && helper == 0) {
     out += ulong(group.z) * params.split_stride + out_offset;
-    for (uint i = own - column; i < Columns::width; ++i)
+    for (uint i = uint(own - column); i < Columns::width; ++i)
       out[long(column + i) * params.column_out_stride] =
           Out::store(divided(Columns::element(sum, i), params.divisor));
   }

@@ -96,7 +96,7 @@ void set_axes(ReduceAxes& out, const std::vector<Axis>& kept, const std::vector<
   std::size_t at = 0;
   for (const auto* axes : {&kept, &reduced}) {
     for (const Axis& axis : *axes) {
-      out.shape[at] = to_u32(axis.size);
+      out.shape[at] = &axis == &axes->back() ? 0 : to_u32(axis.size);
       out.strides[at] = axis.stride;
       out.out_strides[at++] = axis.out_stride;
     }
@@ -159,7 +159,7 @@ struct Rows {
     result.rows = static_cast<std::uint64_t>(outputs);
     result.repeats = result.repeats_per_split = static_cast<std::uint64_t>(repeat_count);
     result.stride = run.stride;
-    result.length = result.length_per_split = to_u32(run.size);
+    result.length = static_cast<std::uint64_t>(run.size);
     result.length_splits = 1;
     result.lanes = 1;
     result.divisor = request.divisor(pass);
@@ -179,10 +179,12 @@ void add_rows_by_simdgroup(Plan& plan, const Request& request, const Rows& rows,
   if (rows.run.size <= 128) lanes = rows.run.size <= 32 ? 1 : 4;
   Kernel kernel = request.kernel(Pass::kOnly, "row", "_simd");
   rows.set_constants(kernel).set(REDUCE_LANES, static_cast<std::uint32_t>(lanes));
+  ReduceRowParams params = rows.params(request, Pass::kOnly);
+  params.length_per_split = to_u32(rows.run.size);
   plan.add(kernel)
       .read(0, 0, offset)
       .write(1, 1)
-      .params(2, rows.params(request, Pass::kOnly))
+      .params(2, params)
       .threadgroups(groups_for(ceil_div(rows.outputs, kThreads / lanes)), {kThreads});
 }
 
@@ -291,8 +293,8 @@ void add_columns_pass(Plan& plan, const Request& request, const Columns& columns
   params.column_stride = columns.columns.stride;
   params.column_out_stride = columns.columns.out_stride;
   params.rows_per_split = to_u32(std::max<std::int64_t>(ceil_div(columns.count, splits), 1));
-  params.columns = to_u32(columns.columns.size);
-  params.blocks = to_u32(columns.blocks);
+  params.columns = static_cast<std::uint64_t>(columns.columns.size);
+  params.blocks = static_cast<std::uint64_t>(columns.blocks);
   params.lanes = static_cast<std::uint32_t>(columns.lanes);
   params.divisor = request.divisor(pass);
   set_axes(params.axes, columns.others, columns.rows);

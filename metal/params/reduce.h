@@ -14,7 +14,7 @@
 #define REDUCE_COLUMN_WIDTH 4
 
 /// The axes that an element's place is found by: first those of the output, then those that are reduced. Each
-/// kind goes from the innermost outwards.
+/// kind goes from the innermost outwards; the size of its outermost is not needed, and 0.
 struct ReduceAxes {
   uint32_t kept;
   uint32_t reduced;
@@ -30,13 +30,12 @@ struct ReduceRowParams {
   uint64_t repeats;  // runs of an output
   uint64_t repeats_per_split;
   int64_t stride;  // between the elements of a run
-  uint32_t length;
+  uint64_t length;
   uint32_t length_per_split;
   uint32_t length_splits;  // split = repeats' split * length_splits + length's split
   uint32_t
       lanes;  // row_group: threads along a run, a power of two; the others take repeats, or parts of the run
   float divisor;  // of float32 sums, 1 for none
-  uint32_t reserved;
   ReduceAxes axes;
 };
 
@@ -46,11 +45,11 @@ struct ReduceColumnParams {
   uint64_t rows;
   uint64_t units;         // blocks of columns * other kept axes: one for each thread and its helpers
   uint64_t split_stride;  // from a split's outputs to the next one's
+  uint64_t columns;
+  uint64_t blocks;  // of columns
   int64_t column_stride;
   int64_t column_out_stride;
   uint32_t rows_per_split;
-  uint32_t columns;
-  uint32_t blocks;  // of columns
   uint32_t lanes;   // threads along the units, a power of two; the others take rows
   float divisor;    // of float32 sums, 1 for none
   uint32_t reserved;

@@ -49,7 +49,8 @@ std::uint64_t chain(const Dispatch& dispatch) {
 TEST_CASE(a_reduction_to_nothing_has_nothing_to_do) {
   CHECK(sum(contiguous_layout({0, 4}), {1}).dispatches.empty());
   CHECK_EQUAL(kernels(sum(contiguous_layout({0, 4}), {0})), "sum_float32_row_simd");
-  CHECK_EQUAL(sum(contiguous_layout({0, 4}), {0}).dispatches[0].params_as<ReduceRowParams>().length, 0U);
+  CHECK_EQUAL(sum(contiguous_layout({0, 4}), {0}).dispatches[0].params_as<ReduceRowParams>().length,
+              std::uint64_t{0});
   CHECK(sum(broadcast_to(contiguous_layout({0, 4}), {3, 0, 4}), {2}).dispatches.empty());
 }
 
@@ -115,7 +116,7 @@ TEST_CASE(axes_that_are_reduced_run_forwards_and_are_merged) {
   const Layout backwards = slice(contiguous_layout({2, 3, 4}), {{1, -1, -1}, {2, -1, -1}, {3, -1, -1}});
   const Plan all = sum(backwards, {0, 1, 2});
   const auto params = all.dispatches[0].params_as<ReduceRowParams>();
-  CHECK_EQUAL(params.length, 24U);
+  CHECK_EQUAL(params.length, std::uint64_t{24});
   CHECK_EQUAL(params.repeats, std::uint64_t{1});
   CHECK_EQUAL(constant(all.dispatches[0], REDUCE_UNIT_STRIDE), 1U);
   CHECK_EQUAL(all.dispatches[0].begin()->offset, -23 * 4);
@@ -161,7 +162,7 @@ TEST_CASE(reductions_reach_beyond_32_bits) {
   // Merged axes would be 6e9 elements, more than a run's length can say.
   const Plan all = sum(contiguous_layout({3, 2 * kBillion}), {0, 1});
   const auto whole = all.dispatches[0].params_as<ReduceRowParams>();
-  CHECK_EQUAL(whole.length, std::uint32_t{2 * kBillion});
+  CHECK_EQUAL(whole.length, std::uint64_t{2 * kBillion});
   CHECK_EQUAL(whole.repeats, std::uint64_t{3});
   CHECK_EQUAL(whole.axes.strides[0], 2 * kBillion);
   check_chain(all);
@@ -175,6 +176,21 @@ TEST_CASE(reductions_reach_beyond_32_bits) {
   CHECK_EQUAL(params.units, std::uint64_t{3 * kBillion / 2});
   CHECK_EQUAL(params.axes.strides[0], 10 * kBillion);
   CHECK_EQUAL(params.axes.out_strides[0], 2 * kBillion);
+  // One axis, reduced as a run and as rows of columns, and kept.
+  const Plan run = sum(contiguous_layout({5 * kBillion}), {0});
+  const auto part = run.dispatches[0].params_as<ReduceRowParams>();
+  CHECK_EQUAL(part.length, std::uint64_t{5 * kBillion});
+  CHECK(std::uint64_t{part.length_per_split} * part.length_splits >= part.length);
+  check_chain(run);
+  const Plan tall = sum(contiguous_layout({5 * kBillion, 3}), {0});
+  CHECK_EQUAL(tall.dispatches[0].params_as<ReduceColumnParams>().rows, std::uint64_t{5 * kBillion});
+  check_chain(tall);
+  CHECK_EQUAL(sum(contiguous_layout({5 * kBillion, 3}), {1}).dispatches[0].params_as<ReduceRowParams>().rows,
+              std::uint64_t{5 * kBillion});
+  const auto wide =
+      sum(contiguous_layout({3, 5 * kBillion}), {0}).dispatches[0].params_as<ReduceColumnParams>();
+  CHECK_EQUAL(wide.columns, std::uint64_t{5 * kBillion});
+  CHECK_EQUAL(wide.blocks, std::uint64_t{5 * kBillion / 4});
   // A row for each threadgroup, more than one dimension of the grid holds.
   const Plan groups = sum(contiguous_layout({3 * kBillion, 9000}), {1}, "row_group");
   CHECK(std::uint64_t{groups.dispatches[0].grid.y} * groups.dispatches[0].grid.z >= 3 * kBillion);

@@ -116,7 +116,7 @@ def missing(found: dict[str, Instantiation]) -> Iterable[str]:
             for constant in entry.constants:
                 if (entry.family, constant.name) == (family, number):
                     ran |= entry.values(constant)
-        for value in sorted(every - ran):
+        for number_missing in sorted(every - ran):
             yield f"no kernel of {family} ran with {number} = {value}"
 
 
