@@ -116,8 +116,8 @@ def missing(found: dict[str, Instantiation]) -> Iterable[str]:
             for constant in entry.constants:
                 if (entry.family, constant.name) == (family, number):
                     ran |= entry.values(constant)
-        for number_missing in sorted(every - ran):
-            yield f"no kernel of {family} ran with {number} = {value}"
+        for lacked in sorted(every - ran):
+            yield f"no kernel of {family} ran with {number} = {lacked}"
 
 
 def table(found: dict[str, Instantiation]) -> Table:
