@@ -50,8 +50,8 @@ struct ReduceColumnParams {
   int64_t column_stride;
   int64_t column_out_stride;
   uint32_t rows_per_split;
-  uint32_t lanes;   // threads along the units, a power of two; the others take rows
-  float divisor;    // of float32 sums, 1 for none
+  uint32_t lanes;  // threads along the units, a power of two; the others take rows
+  float divisor;   // of float32 sums, 1 for none
   uint32_t reserved;
   ReduceAxes axes;
 };
