@@ -14,7 +14,6 @@ from bench_session import GROUP_IDS, BenchLog
 
 from isometal import selection
 from isometal.files import write_atomic
-from isometal.optable import BACKENDS
 from isometal.parity import baseline, timing
 
 BASELINE = Path(__file__).parent / "baseline.json"
@@ -39,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     config, log = session.config, session.config.stash[_LOG]
     collected = {item.callspec.id for item in session.items if hasattr(item, "callspec")}
-    backends = [name for name in BACKENDS if selection.unavailable(name) is None]
+    backends = selection.available()
     log.whole = collected.issuperset(GROUP_IDS)
     log.expected = frozenset(f"{one}-{backend}" for one in collected for backend in backends)
     if _updating(config) and not log.whole:

@@ -6,7 +6,6 @@ import pytest
 from bench_session import GROUP_IDS, GROUPS, BenchLog
 
 from isometal import selection
-from isometal.optable import BACKENDS
 from isometal.parity import bench
 from isometal.parity.cases import bench_cases
 
@@ -16,7 +15,7 @@ BUDGET = 0.6
 
 @pytest.mark.parametrize(("op", "dtype", "size"), GROUPS, ids=GROUP_IDS)
 def test_op(op: str, dtype: str, size: str, bench_log: BenchLog) -> None:
-    backends = [name for name in BACKENDS if selection.unavailable(name) is None]
+    backends = selection.available()
     measured = bench.measure(bench_cases(op, dtype)[size], size, backends, BUDGET)
     wrong = {backend: metrics for backend, metrics in bench.verify(measured).items() if not metrics.passed}
     # The speed of a wrong answer is no figure.

@@ -65,6 +65,16 @@ if(NOT MSVC)
   target_compile_options(${nanobind_library} PUBLIC "SHELL:-include cstdio")
 endif()
 configure_file(csrc/build_info.cpp.in build_info.cpp @ONLY)
+# The gate compares what evidence was made with.
+file(GLOB_RECURSE native_sources CONFIGURE_DEPENDS csrc/*.cpp csrc/*.h)
+add_custom_command(
+  OUTPUT native_sources.h
+  COMMAND "${Python_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/python/isometal/native_sources.py" "${PROJECT_SOURCE_DIR}/csrc"
+          "${CMAKE_CURRENT_BINARY_DIR}/native_sources.h"
+  DEPENDS python/isometal/native_sources.py ${native_sources}
+  VERBATIM)
+target_sources(_core PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/native_sources.h")
+target_include_directories(_core PRIVATE "${CMAKE_CURRENT_BINARY_DIR}")
 set_source_files_properties("${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp"
                             PROPERTIES COMPILE_DEFINITIONS "ISOMETAL_BUILD_TYPE=\"$<CONFIG>\"")
 

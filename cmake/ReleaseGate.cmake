@@ -48,7 +48,7 @@ function(isometal_require_qualification)
   message(STATUS "Release gate: qualified by ${evidence}\n${reasons}")
   if(NOT CMAKE_SCRIPT_MODE_FILE)
     # Evidence and kernels that change after this verdict bring a new one.
-    file(GLOB kernels CONFIGURE_DEPENDS "${ISOMETAL_SOURCE}/metal/*")
+    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${ISOMETAL_SOURCE}/metal/*" "${ISOMETAL_SOURCE}/csrc/*")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${evidence}" ${kernels})
   endif()
 endfunction()

@@ -178,6 +178,7 @@ nb::dict build_info() {
   result["platform"] = facts.platform;
   result["sanitizers"] = facts.sanitizers;
   result["default_backend"] = facts.default_backend;
+  result["sources"] = facts.sources;
   return result;
 }
 

@@ -16,6 +16,7 @@ struct BuildInfo {
   std::string platform;
   std::vector<std::string> sanitizers;
   std::optional<std::string> default_backend;
+  std::string sources;  ///< python/isometal/native_sources.py
 };
 
 BuildInfo build_info();

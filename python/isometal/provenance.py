@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from isometal import optable
+from isometal import native_sources, optable
 from isometal._version import __version__
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -38,15 +38,30 @@ def file_hash(path: Path) -> str:
 def kernel_hashes(directory: Path | None = None) -> dict[str, str]:
     """SHA-256 of every kernel source and of the headers that they share, by path relative to ``directory``.
 
-    Empty where no ``.metal`` file is installed: headers alone are no kernels.
+    Those that are installed, without a ``directory``, and under "csrc" the C++ that plans and dispatches them. Empty
+    where no ``.metal`` file is: headers alone are no kernels.
     """
-    folder = directory if directory is not None else data_directory("metal")
+    if directory is None:
+        kernels = kernel_hashes(data_directory("metal"))
+        native = native_hash()
+        return kernels | {"csrc": native} if kernels and native else kernels
+    folder = directory
     if not folder.is_dir():
         return {}
     sources = sorted(path for path in folder.rglob("*") if path.suffix in _KERNEL_SUFFIXES and path.is_file())
     if not any(path.suffix == ".metal" for path in sources):
         return {}
     return {path.relative_to(folder).as_posix(): file_hash(path) for path in sources}
+
+
+def native_hash() -> str | None:
+    """`native_sources.digest` of what the extension was built from; of the checkout where there is no extension."""
+    try:
+        from isometal import _core
+    except ImportError:
+        root = checkout()
+        return None if root is None else native_sources.digest(root / "csrc")
+    return str(_core.build_info()["sources"])
 
 
 def goldens_hash() -> str | None:

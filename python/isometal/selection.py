@@ -64,6 +64,11 @@ def unavailable(name: str) -> str | None:
     return None
 
 
+def available() -> tuple[str, ...]:
+    """The backends that can run here."""
+    return tuple(name for name in BACKENDS if unavailable(name) is None)
+
+
 def _load(name: str) -> Backend:
     with _lock:
         if name in _loaded:

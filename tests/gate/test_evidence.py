@@ -11,7 +11,7 @@ import numpy as np
 import perfect
 import pytest
 
-from isometal import files, provenance
+from isometal import files, native_sources, provenance
 from isometal.optable import BACKENDS, KINDS, OPS, PROOF_DTYPES
 from isometal.parity import evidence as documents
 from isometal.parity.builder import EvidenceBuilder, backend_info
@@ -298,6 +298,25 @@ def test_backends_are_described_or_their_absence_explained():
 
 
 # -- provenance and files -----------------------------------------------------------------------------------------
+
+
+def test_the_sources_of_the_dispatcher_count_as_kernels(tmp_path):
+    assert provenance.kernel_hashes()["csrc"] == provenance.native_hash()
+    assert "csrc" not in provenance.kernel_hashes(tmp_path)
+
+
+def test_the_digest_of_native_sources_follows_every_byte_and_path(tmp_path):
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "soft").mkdir()
+    (tmp_path / "launch" / "plan.cpp").write_text("plan")
+    before = native_sources.digest(tmp_path)
+    (tmp_path / "soft" / "device.cpp").write_text("the software device")
+    (tmp_path / "launch" / "notes.md").write_text("notes")
+    assert native_sources.digest(tmp_path) == before
+    (tmp_path / "launch" / "plan.cpp").write_text("plan ")
+    changed = native_sources.digest(tmp_path)
+    (tmp_path / "launch" / "plan.cpp").rename(tmp_path / "plan.cpp")
+    assert len({before, changed, native_sources.digest(tmp_path)}) == 3
 
 
 def test_kernel_hashes_follow_every_byte_of_sources_and_headers(tmp_path):

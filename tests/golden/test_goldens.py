@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from isometal import selection
-from isometal.optable import FLOATING, OPS
+from isometal.optable import BACKENDS, FLOATING, OPS
 from isometal.parity import golden
 from isometal.parity.model import Outcome
 
@@ -26,7 +26,7 @@ def run_all(op: str, dtype: str, backend: str) -> dict[str, Outcome]:
     return {check.name: check.run() for check in golden.checks(op, dtype, backend)}
 
 
-@pytest.mark.parametrize("backend", ["cpu", "mlx"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("op", OPS)
 def test_goldens(op, backend):
     available(backend)

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from isometal import _core, kernels, provenance
+from isometal import _core, kernels, native_sources, provenance
 
 ROOT = Path(__file__).parents[2]
 COMPILE_KERNELS = ROOT / "cmake" / "compile_kernels.py"
@@ -367,6 +367,8 @@ class TestBuildInfo:
         assert info["build_type"] in {"Release", "RelWithDebInfo", "Debug", "MinSizeRel"}
         assert re.fullmatch(r"\w+ [\d.]+", info["compiler"])
         assert info["default_backend"] in {None, "cpu", "mlx", "metal"}
+        built = native_sources.digest(ROOT / "csrc")
+        assert info["sources"] == built, "the extension is older than csrc/: pip install -e ."
         assert set(info["sanitizers"]) <= {"address", "undefined", "thread"}
 
 

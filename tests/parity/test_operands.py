@@ -11,7 +11,7 @@ from isometal.optable import ALL_DTYPES
 from isometal.parity import operands
 from isometal.parity.model import LAYOUTS, ArraySpec, Case
 
-BACKENDS = [name for name in ("cpu", "mlx") if selection.unavailable(name) is None]
+BACKENDS = selection.available()
 
 
 def _case(layout: str, shape: tuple[int, ...], dtype: str = "float32", op: str = "negative") -> Case:

@@ -21,7 +21,7 @@ from isometal.parity.properties import laws_activations
 from isometal.parity.properties.law import PROFILES, Law, try_law
 from isometal.parity.properties.trial import Broken, Trial, real
 
-BACKENDS = tuple(name for name in ("cpu", "mlx") if selection.unavailable(name) is None)
+BACKENDS = selection.available()
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -11,7 +11,7 @@ import isometal as im
 from isometal import selection
 from isometal.optable import OPS
 
-BACKENDS = [name for name in ("cpu", "mlx") if selection.unavailable(name) is None]
+BACKENDS = selection.available()
 
 SUPPORTED = "supported: float32, float16, bfloat16, int32, int64, uint32, bool."
 FLOATING = "supported: float32, float16, bfloat16."

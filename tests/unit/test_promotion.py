@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import isometal as im
-from isometal import dtypes
+from isometal import dtypes, selection
 from isometal.optable import ALL_DTYPES, FLOATING, OPS
 
 mx = pytest.importorskip("mlx.core", reason="MLX is not installed: its promotion cannot be compared")
@@ -33,7 +33,7 @@ def test_the_dtypes_are_the_op_tables() -> None:
 def test_pair(a: str, b: str) -> None:
     expected = _name(mx.add(mx.ones(2, _mx(a)), mx.ones(2, _mx(b))).dtype)
     assert dtypes.promote(dtypes.BY_NAME[a], dtypes.BY_NAME[b]).name == expected
-    for backend in ("cpu", "mlx"):
+    for backend in selection.available():
         x, y = im.array([1, 1], a, backend=backend), im.array([1, 1], b, backend=backend)
         assert (x + y).dtype.name == expected
         divided = _name(mx.divide(mx.ones(2, _mx(a)), mx.ones(2, _mx(b))).dtype)
@@ -45,7 +45,7 @@ def test_pair(a: str, b: str) -> None:
 def test_array_with_scalar(dtype: str, scalar: float) -> None:
     for ours, theirs in ((im.multiply, mx.multiply), (im.divide, mx.divide)):
         expected = _name(theirs(mx.ones(2, _mx(dtype)), scalar).dtype)
-        for backend in ("cpu", "mlx"):
+        for backend in selection.available():
             x = im.array([1, 1], dtype, backend=backend)
             assert ours(x, scalar).dtype.name == expected
             assert ours(scalar, x).dtype.name == expected
@@ -55,7 +55,7 @@ def test_array_with_scalar(dtype: str, scalar: float) -> None:
 def test_scalar_with_scalar(a: float, b: float) -> None:
     for ours, theirs in ((im.add, mx.add), (im.divide, mx.divide)):
         expected = _name(theirs(a, b).dtype)
-        for backend in ("cpu", "mlx"):
+        for backend in selection.available():
             with im.use_backend(backend):
                 assert ours(a, b).dtype.name == expected
 
@@ -64,21 +64,21 @@ def test_scalar_with_scalar(a: float, b: float) -> None:
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
 def test_reduction(op: str, dtype: str) -> None:
     expected = _name(getattr(mx, op)(mx.ones(3, _mx(dtype))).dtype)
-    for backend in ("cpu", "mlx"):
+    for backend in selection.available():
         assert getattr(im, op)(im.array([1, 1, 1], dtype, backend=backend)).dtype.name == expected
 
 
 @pytest.mark.parametrize(("a", "b"), list(itertools.product(FLOATING, FLOATING)))
 def test_matmul(a: str, b: str) -> None:
     expected = _name(mx.matmul(mx.ones((2, 3), _mx(a)), mx.ones((3, 2), _mx(b))).dtype)
-    for backend in ("cpu", "mlx"):
+    for backend in selection.available():
         x, y = (im.array(np.ones(s), d, backend=backend) for s, d in (((2, 3), a), ((3, 2), b)))
         assert (x @ y).dtype.name == expected
 
 
 @pytest.mark.parametrize("value", [True, 7, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 1.5], ids=str)
 def test_default_dtype_of_scalars_and_lists(value: float) -> None:
-    for backend in ("cpu", "mlx"):
+    for backend in selection.available():
         assert im.array(value, backend=backend).dtype.name == _name(mx.array(value).dtype)
         # A list of large Python integers is int32 in MLX (and wraps around): here it keeps its values.
         expected = "int64" if value in (2**31, -(2**31) - 1) else _name(mx.array([value]).dtype)
@@ -88,7 +88,7 @@ def test_default_dtype_of_scalars_and_lists(value: float) -> None:
 def test_float64_becomes_float32_as_in_mlx() -> None:
     values = np.array([0.1, 0.2])
     assert _name(mx.array(values).dtype) == "float32"
-    for backend in ("cpu", "mlx"):
+    for backend in selection.available():
         assert im.array(values, backend=backend).dtype == np.float32
 
 
@@ -109,7 +109,7 @@ def test_integers_and_bool_are_taken_where_the_table_says(op: str) -> None:
         if call is None:
             args = 2 if row.family == "binary" else 1
             call = lambda d, n=args: getattr(im, op)(*[im.array([1, 1], d)] * n)  # noqa: E731
-        for backend in ("cpu", "mlx"):
+        for backend in selection.available():
             with im.use_backend(backend):
                 if dtype in row.dtypes:
                     assert call(dtype).backend == backend

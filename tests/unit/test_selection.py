@@ -103,7 +103,7 @@ def test_operands_win_over_the_default() -> None:
 
 
 def test_threads_do_not_see_each_others_choice() -> None:
-    names = ["cpu", "mlx"] if HAS_MLX else ["cpu"]
+    names = selection.available()
     barrier = threading.Barrier(8)
     wrong: list[str] = []
 

@@ -19,7 +19,7 @@ from isometal.parity.properties.law import Law, try_law
 from isometal.parity.unit import activations, attention, positions, softmax
 from isometal.parity.unit.table import LARGEST, SMALLEST, UNIT_ROUNDOFF, Make, Row, run
 
-BACKENDS = tuple(name for name in ("cpu", "mlx") if selection.unavailable(name) is None)
+BACKENDS = selection.available()
 CELLS = [(op, dtype, backend) for op, row in OPS.items() for dtype in row.dtypes for backend in BACKENDS]
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

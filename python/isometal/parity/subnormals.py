@@ -54,7 +54,8 @@ def has_subnormals(value: Any) -> bool:
 
 def _small(values: NDArray, dtype: str) -> NDArray:
     """Where ``values`` are zero or subnormal in ``dtype``."""
-    return np.asarray(np.abs(values) < np.asarray(FORMATS[dtype].smallest_normal, values.dtype))
+    with np.errstate(invalid="ignore"):  # bfloat16 warns of NaN
+        return np.asarray(np.abs(values) < np.asarray(FORMATS[dtype].smallest_normal, values.dtype))
 
 
 def judge(case: Case, operands: Operands, truth: Truth, result: NDArray, backend: str) -> Metrics:
