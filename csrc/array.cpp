@@ -12,14 +12,12 @@ namespace isometal {
 namespace {
 
 std::int64_t checked_nbytes(const Dims& shape, DType dtype) {
-  // Dimensions of 0 count as 1 here, so that the bound holds for the strides of empty arrays too.
-  Dims filled = shape;
-  for (std::int64_t& dim : filled) dim = dim == 0 ? 1 : dim;
-  if (!checked_mul(element_count(filled), itemsize(dtype))) {
+  const ElementCount count = counted(shape);
+  if (!checked_mul(count.without_zeros, itemsize(dtype))) {
     throw ShapeError(array_message("shape ", to_string(shape), " of ", name(dtype),
                                    " has too many bytes; they must fit 63 bits."));
   }
-  return element_count(shape) * itemsize(dtype);
+  return count.elements * itemsize(dtype);
 }
 
 template <std::size_t kItem>

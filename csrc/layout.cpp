@@ -47,7 +47,7 @@ std::string to_string(const Dims& dims) {
   return text + (dims.size() == 1 ? ",)" : ")");
 }
 
-std::int64_t element_count(const Dims& shape) {
+ElementCount counted(const Dims& shape) {
   if (shape.size() > kMaxRank) {
     throw ShapeError(
         array_message("too many dimensions: ", shape.size(), "; at most ", kMaxRank, " are supported."));
@@ -67,7 +67,7 @@ std::int64_t element_count(const Dims& shape) {
     }
     product = *next;
   }
-  return empty ? 0 : product;
+  return {empty ? 0 : product, product};
 }
 
 Layout contiguous_layout(Dims shape) {

@@ -45,10 +45,18 @@ struct Extent {
 /// "(2, 3)", as Python writes a tuple.
 std::string to_string(const Dims& dims);
 
-/// Number of elements. Throws on a negative dimension, more than kMaxRank of them, or a product beyond 64
-/// bits; the product is taken over the non-zero dimensions, so that contiguous strides exist for empty shapes
-/// as well.
-std::int64_t element_count(const Dims& shape);
+struct ElementCount {
+  std::int64_t elements;
+  std::int64_t without_zeros;  ///< dimensions of 0 counted as 1: what the strides of empty arrays reach to
+};
+
+/// Throws on a negative dimension, more than kMaxRank of them, or a product of those that are not 0 beyond 64
+/// bits, so that contiguous strides exist for empty shapes as well.
+ElementCount counted(const Dims& shape);
+
+inline std::int64_t element_count(const Dims& shape) {
+  return counted(shape).elements;
+}
 
 /// Row-major layout at offset 0.
 Layout contiguous_layout(Dims shape);

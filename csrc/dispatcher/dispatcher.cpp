@@ -15,7 +15,8 @@ namespace isometal {
 namespace {
 
 /// A command buffer is committed after so many dispatches or bytes written (facts/performance.md); the first
-/// after a pause earlier, so that the device starts.
+/// after the host has waited earlier, so that the device starts, and each of the next after twice as many as
+/// the one before.
 constexpr std::size_t kDispatches = 40, kFirstDispatches = 4;
 constexpr std::uint64_t kBytes = 40'000'000;
 /// Command buffers that may be under way: work that the device has not begun holds memory.
@@ -83,7 +84,8 @@ Dispatcher::Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader load
       traits_(traits_of(device_.get())),
       interrupt_(std::move(interrupt)),
       pipelines_(device_.get(), std::move(loader)),
-      allocator_(device_.get()) {
+      allocator_(device_.get()),
+      dispatches_(kFirstDispatches) {
   if (!queue_ || !fence_) throw BackendError("[metal] the device made no command queue.");
 }
 
@@ -211,16 +213,15 @@ void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Ar
   std::vector<Array> temporaries;
   std::unique_lock lock(mutex_);
   begin(lock);
-  std::vector<std::pair<Block*, std::int64_t>> blocks;
-  blocks.reserve(operands.size() + plan.temporaries.size());
+  blocks_.clear();
   const auto add = [&](const Array* array) {
     if (array == nullptr) {
-      blocks.emplace_back(nullptr, 0);
+      blocks_.emplace_back(nullptr, 0);
       return;
     }
     auto* const memory = static_cast<Memory*>(array->buffer()->device());
     if (memory == nullptr) throw BackendError("[metal] an operand lies in host memory; adopt it first.");
-    blocks.emplace_back(&memory->block(), array->offset() * itemsize(array->dtype()));
+    blocks_.emplace_back(&memory->block(), array->offset() * itemsize(array->dtype()));
   };
   for (const Array* array : operands) add(array);
   temporaries.reserve(plan.temporaries.size());
@@ -228,9 +229,11 @@ void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Ar
     temporaries.push_back(make(lock, {bytes}, DType::kBool, false));
     add(&temporaries.back());
   }
-  for (std::size_t i = 0; i < pipelines.size(); ++i) encode_one(plan.dispatches[i], *pipelines[i], blocks);
-  const bool idle = completed_ == committed_;
-  if (open_.kernels.size() >= (idle ? kFirstDispatches : kDispatches) || open_bytes_ >= kBytes) commit();
+  for (std::size_t i = 0; i < pipelines.size(); ++i) encode_one(plan.dispatches[i], *pipelines[i]);
+  if (open_.kernels.size() >= dispatches_ || open_bytes_ >= kBytes) {
+    commit();
+    dispatches_ = std::min(2 * dispatches_, kDispatches);
+  }
   // Before the temporaries, which take it when they go.
   lock.unlock();
 }
@@ -250,11 +253,10 @@ void Dispatcher::begin(std::unique_lock<std::mutex>& lock) {
   ++epoch_;
 }
 
-void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline,
-                            const std::vector<std::pair<Block*, std::int64_t>>& operands) {
+void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline) {
   bool hazard = false;
   for (const launch::Binding& binding : dispatch) {
-    const Block& block = *operands[binding.operand].first;
+    const Block& block = *blocks_[binding.operand].first;
     hazard |= block.write_epoch == epoch_ || (binding.writes && block.read_epoch == epoch_);
   }
   if (hazard) {
@@ -268,7 +270,7 @@ void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pi
   }
   std::uint64_t touched = 0;
   for (const launch::Binding& binding : dispatch) {
-    const auto& [block, offset] = operands[binding.operand];
+    const auto& [block, offset] = blocks_[binding.operand];
     touched += block->bytes;
     encoder_->setBuffer(block->buffer.get(), static_cast<NS::UInteger>(offset + binding.offset),
                         binding.index);
@@ -377,6 +379,7 @@ void Dispatcher::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t seri
       lock.lock();
     }
   }
+  if (completed_ == committed_) dispatches_ = kFirstDispatches;
 }
 
 void Dispatcher::throw_failure(std::uint64_t written) {

@@ -106,8 +106,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   Array make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes);
   Array array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype);
   void begin(std::unique_lock<std::mutex>& lock);
-  void encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline,
-                  const std::vector<std::pair<Block*, std::int64_t>>& operands);
+  void encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline);
   Closed close();
   void commit();
   /// Commits and waits in the driver: for work too brief to be worth an interrupt, on an idle device. Nobody
@@ -135,7 +134,10 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   NS::SharedPtr<MTL::CommandBuffer> commands_;  ///< the open one, or null
   MTL::ComputeCommandEncoder* encoder_ = nullptr;
   MTL::ComputePipelineState* bound_ = nullptr;
+  /// Of the plan that is being encoded: its operands, and where in them the arrays begin, in bytes.
+  std::vector<std::pair<Block*, std::int64_t>> blocks_;
   Flight open_;
+  std::size_t dispatches_;  ///< after which the open one is committed
   std::uint64_t open_bytes_ = 0;
   bool brief_ = true;            ///< none of the open dispatches takes long
   std::uint64_t committed_ = 0;  ///< serial of the last committed command buffer; the open one's is one more

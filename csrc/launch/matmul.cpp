@@ -20,7 +20,8 @@ bool takes_gemv(const Product& product, const MatmulChoice& choice) {
 }  // namespace
 
 MatmulCopies matmul_copies(const Layout& a, const Layout& b, const MatmulChoice& choice) {
-  if (is_empty(a, b)) return {};
+  // What can be read stays so when batches become rows.
+  if (is_empty(a, b) || (matrix(a).readable() && matrix(b).readable())) return {};
   const Product product = make_product(a, b);
   if (product.k() == 0 || takes_gemv(product, choice)) return {};
   return {!product.a.readable(), !product.b.readable()};

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -212,9 +214,39 @@ class Dispatch {
   alignas(16) std::array<std::byte, kMaxParams> params_;
 };
 
+/// Memory for dispatches. A Dispatch is too large for what malloc has at hand, and plans are made and dropped
+/// one after the other: a thread keeps the block of its last plan of one dispatch for the next.
+template <typename T>
+struct PlanMemory {
+  using value_type = T;
+  PlanMemory() = default;
+  template <typename Other>
+  explicit PlanMemory(const PlanMemory<Other>&) {}
+
+  T* allocate(std::size_t count) {
+    if (count == 1 && kept() != nullptr) return static_cast<T*>(static_cast<void*>(kept().release()));
+    return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
+  }
+  void deallocate(T* memory, std::size_t count) noexcept {
+    std::unique_ptr<void, Free> block(memory);
+    if (count == 1 && kept() == nullptr) kept() = std::move(block);
+  }
+  bool operator==(const PlanMemory&) const = default;
+
+ private:
+  static constexpr std::align_val_t kAlignment{alignof(T)};
+  struct Free {
+    void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
+  };
+  static std::unique_ptr<void, Free>& kept() {
+    thread_local std::unique_ptr<void, Free> block;
+    return block;
+  }
+};
+
 /// Dispatches in order, and the scratch memory that they share. An empty plan has nothing to do.
 struct Plan {
-  std::vector<Dispatch> dispatches;
+  std::vector<Dispatch, PlanMemory<Dispatch>> dispatches;
   /// Bytes of each temporary. Its operand number is its place here, after the operands of the family.
   std::vector<std::int64_t> temporaries;
 

@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::int64_t kMaxExtent = std::numeric_limits<std::int32_t>::max();
 
-Matrix matrix(const Layout& layout) {
-  const std::size_t rank = layout.shape.size();
-  return {layout.shape[rank - 2], layout.shape[rank - 1], layout.strides[rank - 2], layout.strides[rank - 1]};
-}
-
 /// Whether the innermost axis of the batch can be more rows of a, and makes it so.
 bool fold(Product& product) {
   if (product.batch.axes.empty()) return false;
@@ -33,6 +28,11 @@ bool fold(Product& product) {
 }
 
 }  // namespace
+
+Matrix matrix(const Layout& layout) {
+  const std::size_t rank = layout.shape.size();
+  return {layout.shape[rank - 2], layout.shape[rank - 1], layout.strides[rank - 2], layout.strides[rank - 1]};
+}
 
 Product make_product(const Layout& a, const Layout& b) {
   Product product{matrix(a), matrix(b), {}, 1};

@@ -19,6 +19,9 @@ struct Matrix {
   bool readable() const { return by_rows() || by_columns(); }
 };
 
+/// The last two axes.
+Matrix matrix(const Layout& layout);
+
 /// out = a b for each entry of the batch, whose axes have strides for a and b. out is contiguous.
 struct Product {
   Matrix a;  // m x k

@@ -1,6 +1,9 @@
 // csrc/ops/matmul.cpp: vectors as matrices, batches broadcast, copies of what kernels cannot read.
 #include "ops/matmul.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "error.h"
 #include "launch/matmul.h"
 #include "ops/copy.h"
@@ -15,7 +18,9 @@ Dims batch_of(const Layout& matrices) {
 }
 
 /// A layout of matrices in a batch of the given shape.
-Layout in_batch(const Layout& matrices, const Dims& batch) {
+Layout in_batch(Layout matrices, const Dims& batch) {
+  if (std::equal(batch.begin(), batch.end(), matrices.shape.begin(), matrices.shape.end() - kMatrix))
+    return matrices;
   Dims shape = batch;
   shape.insert(shape.end(), matrices.shape.end() - kMatrix, matrices.shape.end());
   return broadcast_to(matrices, shape);
@@ -57,8 +62,8 @@ Array matmul(Dispatcher& dispatcher, const Array& a, const Array& b) {
 
   const launch::MatmulChoice choice{dispatcher.choice(launch::Family::kGemm),
                                     dispatcher.choice(launch::Family::kGemv)};
-  x = in_batch(x, batch);
-  y = in_batch(y, batch);
+  x = in_batch(std::move(x), batch);
+  y = in_batch(std::move(y), batch);
   const auto [copy_a, copy_b] = launch::matmul_copies(x, y, choice);
   const Array readable_a = copy_a ? contiguous(dispatcher, a) : a;
   const Array readable_b = copy_b ? contiguous(dispatcher, b) : b;

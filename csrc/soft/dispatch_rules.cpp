@@ -130,17 +130,16 @@ std::string check_threadgroup_length(std::uint64_t bytes) {
 
 std::string check_dispatch(const KernelReflection& kernel, const ThreadgroupLimits& limits,
                            const DispatchRequest& request) {
-  const std::string who = joined("kernel '", kernel.name, "'");
-  if (request.grid.has_value()) {
-    const std::string wrong = check_grid(*request.grid);
-    if (!wrong.empty()) return who + ": " + wrong;
-  }
-  std::string wrong = check_threadgroup(request.threadgroup, limits);
-  if (!wrong.empty()) return who + ": " + wrong;
+  const auto refusal = [&](const char* separator, const std::string& wrong) {
+    return joined("kernel '", kernel.name, "'", separator, wrong);
+  };
+  std::string wrong = request.grid.has_value() ? check_grid(*request.grid) : std::string();
+  if (wrong.empty()) wrong = check_threadgroup(request.threadgroup, limits);
+  if (!wrong.empty()) return refusal(": ", wrong);
   wrong = check_arguments(kernel, request);
-  if (!wrong.empty()) return who + wrong;
+  if (!wrong.empty()) return refusal("", wrong);
   wrong = check_threadgroup_memory(kernel, request);
-  return wrong.empty() ? wrong : who + ": " + wrong;
+  return wrong.empty() ? wrong : refusal(": ", wrong);
 }
 
 }  // namespace isometal::soft

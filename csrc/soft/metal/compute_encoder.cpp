@@ -1,6 +1,8 @@
 // csrc/soft/metal/compute_encoder.cpp: binding and dispatching.
 #include "soft/metal/compute_encoder.h"
 
+#include <algorithm>
+
 namespace isometal::soft {
 
 ComputeEncoderImpl::ComputeEncoderImpl(CommandBufferImpl& buffer, MTL::DispatchType type, bool alive,
@@ -105,11 +107,13 @@ DispatchRecord* ComputeEncoderImpl::record(const char* call, const std::optional
     dispatch.threadgroup_lengths[i] = static_cast<std::uint32_t>(bindings_.threadgroup_lengths[i]);
   }
   if (type_ == MTL::DispatchTypeConcurrent) {
-    std::set<const void*> resources = used_;
+    std::vector<const void*>& resources = dispatch.resources;
+    resources.assign(used_.begin(), used_.end());
     for (const BoundBuffer& bound : bindings_.buffers) {
-      if (bound.buffer != nullptr) resources.insert(bound.buffer);
+      if (bound.buffer == nullptr) continue;
+      if (std::find(resources.begin(), resources.end(), bound.buffer) == resources.end())
+        resources.push_back(bound.buffer);
     }
-    dispatch.resources.assign(resources.begin(), resources.end());
   }
   return &dispatch;
 }

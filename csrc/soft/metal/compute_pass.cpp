@@ -95,8 +95,11 @@ void run_dispatch(const DispatchRecord& record, const DeviceSettings& settings, 
 }  // namespace
 
 InlineBytes::InlineBytes(const void* bytes, std::size_t size)
-    : chunks_((size + sizeof(Chunk) - 1) / sizeof(Chunk)), size_(size) {
-  std::memcpy(chunks_.data(), bytes, size);
+    : memory_(new std::byte[size + kAlignment - 1]), size_(size) {
+  void* first = memory_.get();
+  std::size_t space = size + kAlignment - 1;
+  data_ = static_cast<std::byte*>(std::align(kAlignment, size, first, space));
+  std::memcpy(data_, bytes, size);
 }
 
 std::vector<std::size_t> concurrent_order(const std::vector<DispatchRecord>& dispatches,

@@ -19,15 +19,14 @@ class InlineBytes {
  public:
   InlineBytes(const void* bytes, std::size_t size);
 
-  std::byte* data() const { return reinterpret_cast<std::byte*>(const_cast<Chunk*>(chunks_.data())); }
+  std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
 
  private:
-  struct alignas(64) Chunk {
-    std::byte bytes[64];
-  };
+  static constexpr std::size_t kAlignment = 64;
 
-  std::vector<Chunk> chunks_;
+  std::unique_ptr<std::byte[]> memory_;  ///< larger by what alignment may take: aligned `new` is slow
+  std::byte* data_;
   std::size_t size_;
 };
 
