@@ -12,7 +12,7 @@ from functools import partial
 
 from isometal import selection
 from isometal.dtypes import BY_NAME
-from isometal.parity import cases
+from isometal.parity import cases, errors
 from isometal.parity import truth as truths
 from isometal.parity.compare import MismatchError, attribute, error_ratio
 from isometal.parity.model import Case, Check, Metrics, Outcome, Truth
@@ -107,7 +107,12 @@ def _check(case: Case, backend: str, evaluations: Evaluations) -> Outcome:
         odd_one_out=attribute(found, evaluation.truth),
     )
     troubled = [f"peer {name} gave no result to compare with" for name in PEERS if found[name] is None]
-    return Outcome("passed" if mine.passed else "failed", "; ".join([*_complaint(mine), *troubled]), mine)
+    return Outcome(
+        "passed" if mine.passed else "failed",
+        "; ".join([*_complaint(mine), *troubled]),
+        mine,
+        facts=errors.facts(mine, mlx, evaluation.truth, evaluation.operands),
+    )
 
 
 def _complaint(metrics: Metrics) -> list[str]:

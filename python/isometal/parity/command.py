@@ -20,7 +20,7 @@ from isometal.errors import IsometalError
 from isometal.files import write_atomic
 from isometal.optable import ALL_DTYPES, BACKENDS, KINDS, OPS
 from isometal.parity import console as shown
-from isometal.parity import engine, evidence, matrix, svg
+from isometal.parity import engine, errors, evidence, matrix, svg
 from isometal.parity.builder import EvidenceBuilder, backend_info
 from isometal.parity.evidence import BackendInfo, Evidence, Selected
 from isometal.parity.model import PROFILES, Check, Outcome
@@ -212,7 +212,7 @@ def _outputs(options: Options) -> dict[str, str]:
 def _write(outputs: Mapping[str, str], found: Evidence, rows: tuple[matrix.Row, ...]) -> None:
     render: dict[str, Callable[[], str]] = {
         "json": lambda: evidence.dumps(found),
-        "markdown": lambda: matrix.markdown(rows, found),
+        "markdown": lambda: "\n".join(filter(None, (matrix.markdown(rows, found), errors.markdown(found)))),
         "svg": lambda: svg.render(rows, found),
     }
     for path, form in outputs.items():
