@@ -19,7 +19,9 @@ constexpr MTL::ResourceOptions kOptions =
 }  // namespace
 
 Allocator::Allocator(MTL::Device* device)
-    : device_(device), limit_(static_cast<std::size_t>(device->recommendedMaxWorkingSetSize() / 8)) {}
+    : device_(device),
+      largest_(device->maxBufferLength() / kPage * kPage),
+      limit_(static_cast<std::size_t>(device->recommendedMaxWorkingSetSize() / 8)) {}
 
 std::size_t Allocator::class_of(std::size_t bytes) {
   if (bytes <= kSmallest) return kSmallest;
@@ -32,6 +34,10 @@ std::size_t Allocator::most_for(std::size_t wanted) {
 }
 
 std::unique_ptr<Block> Allocator::take(std::size_t bytes, bool host_writes, std::uint64_t completed) {
+  if (bytes > largest_) {
+    throw AllocationError(array_message("cannot allocate ", bytes,
+                                        " bytes on the Metal device; a buffer has ", largest_, " at most."));
+  }
   const std::size_t wanted = class_of(bytes);
   const std::size_t most = most_for(wanted);
   for (auto found = free_.lower_bound(wanted); found != free_.end() && found->first <= most; ++found) {
@@ -48,10 +54,7 @@ std::unique_ptr<Block> Allocator::take(std::size_t bytes, bool host_writes, std:
     trim(0, completed);
     made = device_->newBuffer(wanted, kOptions);
   }
-  if (made == nullptr) {
-    throw AllocationError(array_message("cannot allocate ", bytes, " bytes on the Metal device; ",
-                                        stats_.active_bytes, " bytes are in use."));
-  }
+  if (made == nullptr) return nullptr;
   auto block = std::make_unique<Block>();
   block->buffer = NS::TransferPtr(made);
   block->bytes = wanted;

@@ -37,8 +37,9 @@ class Allocator {
  public:
   explicit Allocator(MTL::Device* device);
 
-  /// A block of at least so many bytes. With `host_writes` it is idle: none that a command buffer later than
-  /// `completed` uses. Throws AllocationError.
+  /// A block of at least so many bytes; null where the device has no memory left. With `host_writes` it is
+  /// idle: none that a command buffer later than `completed` uses. Throws AllocationError for more than one
+  /// buffer can hold.
   std::unique_ptr<Block> take(std::size_t bytes, bool host_writes, std::uint64_t completed);
   /// Memory of the host in place: whole pages from a page on. Null where the device refuses.
   std::unique_ptr<Block> wrap(void* data, std::size_t bytes, std::shared_ptr<void> owner);
@@ -63,6 +64,7 @@ class Allocator {
 
   MTL::Device* device_;
   std::multimap<std::size_t, std::unique_ptr<Block>> free_;  ///< by size
+  std::size_t largest_;                                      ///< bytes of a buffer
   std::size_t limit_;
   MemoryStats stats_;
 };

@@ -122,9 +122,8 @@ void Dispatcher::force(launch::Family family, std::string variant) {
 void Dispatcher::require_usable() const {
   if (forks != fork_) {
     throw BackendError(
-        "[metal] this process was forked from one that uses Metal, and a device does not survive that; start "
-        "it "
-        "with multiprocessing's method 'spawn'.");
+        "[metal] this process was forked from one that uses Metal, and a device does not survive that; "
+        "start it with multiprocessing's method 'spawn'.");
   }
   if (closed_) throw BackendError("[metal] the device was shut down with the interpreter.");
 }
@@ -138,11 +137,19 @@ Array Dispatcher::array_on(std::unique_ptr<Block> block, std::int64_t nbytes, La
   return Array(Buffer::on_device(data, nbytes, capacity, std::move(memory)), dtype, std::move(layout));
 }
 
-Array Dispatcher::make(std::unique_lock<std::mutex>&, const Dims& shape, DType dtype, bool host_writes) {
+Array Dispatcher::make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes) {
   Layout layout = contiguous_layout(shape);
   const std::int64_t nbytes = element_count(shape) * itemsize(dtype);
-  auto block =
-      allocator_.take(static_cast<std::size_t>(std::max<std::int64_t>(nbytes, 1)), host_writes, completed_);
+  const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(nbytes, 1));
+  auto block = allocator_.take(bytes, host_writes, completed_);
+  if (block == nullptr) {
+    wait_for_all(lock);
+    block = allocator_.take(bytes, host_writes, completed_);
+  }
+  if (block == nullptr) {
+    throw AllocationError(array_message("cannot allocate ", bytes, " bytes on the Metal device; ",
+                                        allocator_.stats().active_bytes, " bytes are in use."));
+  }
   return array_on(std::move(block), nbytes, std::move(layout), dtype);
 }
 
@@ -211,7 +218,10 @@ void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Ar
     pipelines.push_back(&pipelines_.get(dispatch.kernel));
 
   std::vector<Array> temporaries;
+  temporaries.reserve(plan.temporaries.size());
   std::unique_lock lock(mutex_);
+  for (const std::int64_t bytes : plan.temporaries)
+    temporaries.push_back(make(lock, {bytes}, DType::kBool, false));
   begin(lock);
   blocks_.clear();
   const auto add = [&](const Array* array) {
@@ -224,11 +234,7 @@ void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Ar
     blocks_.emplace_back(&memory->block(), array->offset() * itemsize(array->dtype()));
   };
   for (const Array* array : operands) add(array);
-  temporaries.reserve(plan.temporaries.size());
-  for (const std::int64_t bytes : plan.temporaries) {
-    temporaries.push_back(make(lock, {bytes}, DType::kBool, false));
-    add(&temporaries.back());
-  }
+  for (const Array& array : temporaries) add(&array);
   for (std::size_t i = 0; i < pipelines.size(); ++i) encode_one(plan.dispatches[i], *pipelines[i]);
   if (open_.kernels.size() >= dispatches_ || open_bytes_ >= kBytes) {
     commit();
@@ -382,6 +388,10 @@ void Dispatcher::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t seri
   if (completed_ == committed_) dispatches_ = kFirstDispatches;
 }
 
+void Dispatcher::wait_for_all(std::unique_lock<std::mutex>& lock) {
+  wait_for(lock, encoder_ == nullptr ? committed_ : committed_ + 1);
+}
+
 void Dispatcher::throw_failure(std::uint64_t written) {
   const auto own = failures_.find(written);
   if (own != failures_.end()) {
@@ -412,7 +422,7 @@ void Dispatcher::synchronize() {
   require_usable();
   const Pool pool;
   std::unique_lock lock(mutex_);
-  wait_for(lock, encoder_ == nullptr ? committed_ : committed_ + 1);
+  wait_for_all(lock);
   throw_failure(0);
 }
 

@@ -8,6 +8,7 @@
 
 #include <Metal/Metal.hpp>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -103,6 +104,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader loader, Interrupt interrupt);
 
   void require_usable() const;
+  /// Frees the lock while it waits for memory that the device still uses.
   Array make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes);
   Array array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype);
   void begin(std::unique_lock<std::mutex>& lock);
@@ -114,6 +116,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void compute_here(std::unique_lock<std::mutex>& lock);
   void completed(std::uint64_t serial, const Flight& flight, MTL::CommandBuffer* commands);
   void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial);
+  /// For all that is encoded.
+  void wait_for_all(std::unique_lock<std::mutex>& lock);
   void throw_failure(std::uint64_t written);
   void wait_written(const Block& block);
   void release(std::unique_ptr<Block> block) noexcept;
@@ -127,10 +131,11 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   Interrupt interrupt_;
   Pipelines pipelines_;
 
+  std::atomic<bool> closed_ = false;
+
   std::mutex mutex_;  ///< guards what follows
   std::condition_variable progress_;
   Allocator allocator_;
-  bool closed_ = false;
   NS::SharedPtr<MTL::CommandBuffer> commands_;  ///< the open one, or null
   MTL::ComputeCommandEncoder* encoder_ = nullptr;
   MTL::ComputePipelineState* bound_ = nullptr;

@@ -161,6 +161,31 @@ def test_work_that_nobody_waits_for_ends_with_the_interpreter() -> None:
     assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
 
 
+def test_more_than_a_buffer_holds_is_refused_in_words(metal: MetalBackend, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MemoryError, match=r"cannot allocate \d+ bytes on the Metal device; a buffer has \d+ at most"):
+        metal._metal.empty((1 << 21, 1 << 21), "float32")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much memory a process has mapped")
+def test_memory_that_the_device_still_uses_is_waited_for() -> None:
+    """Each result is dropped at once and too large for the one before: together they are more than there is."""
+    done = _run(
+        "import resource\n"
+        "x = metal.from_numpy(np.ones((1, 1), np.float32))\n"
+        "metal.eval(metal.add(x, metal.broadcast_to(x, (5, 7))))\n"
+        "used = 4096 * int(open('/proc/self/statm').read().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), used + (1 << 29)))\n"
+        "for size in (100, 130, 170, 220, 280):\n"
+        "    last = metal.add(x, metal.broadcast_to(x, (size, 1 << 18)))\n"
+        "    keep = float(metal.to_numpy(last)[0, 0]) if size == 280 else None\n"
+        "    del last\n"
+        "print(keep, metal._metal.stats()['peak_bytes'] >> 20)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "2.0"
+
+
 def test_an_unknown_device_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from isometal.backends.metal import MetalBackend
 
