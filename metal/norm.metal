@@ -3,7 +3,8 @@
 //   rms_norm    x / sqrt(mean(x^2) + eps) * weight
 //   layer_norm  (x - mean) / sqrt(variance + eps) * weight + bias
 //
-// A thread takes chunks of 4 consecutive elements; the chunks of a team, its threads side by side, are a span.
+// A thread takes chunks of 4 consecutive elements; the chunks of a team, its threads side by side, are a
+// span.
 //
 // norm_<op>_<dtype>_row_lanes      4, 8, 16 or 32 lanes have a row in registers, one span, and 4 such rows.
 // norm_<op>_<dtype>_row_simdgroup  A simdgroup has a row in registers, `chunks` spans of it.
@@ -13,152 +14,24 @@
 //                                  `statistics` of each part, `combine` them for each row (a threadgroup
 //                                  each), then `apply` them. grid (parts, rows).
 //
-// The variance is that of the centred row. Rounding the mean leaves something, which matters where it is large
-// against the deviations: the centred row has a mean `rest` of its own, which is taken from it as well.
+// The variance is that of the centred row. Rounding the mean leaves something, which matters where it is
+// large against the deviations: the centred row has a mean `rest` of its own, which is taken from it as well.
 #include <metal_stdlib>
 
 #include "common/reduction.h"
+#include "norm/chunks.h"
+#include "norm/teams.h"
 #include "params/norm.h"
 
 using namespace metal;
 
-constant uint weight_type [[function_constant(NORM_WEIGHT)]];
-constant uint bias_type [[function_constant(NORM_BIAS)]];
-constant bool strided [[function_constant(NORM_STRIDED)]];
 constant uint row_lanes [[function_constant(NORM_LANES)]];
 constant uint chunks [[function_constant(NORM_CHUNKS)]];
-constant bool has_weight = weight_type != NORM_NONE;
-constant bool has_bias = bias_type != NORM_NONE;
 
-constant constexpr uint kVector = NORM_VECTOR;
+// -- A row, or a part of one, in the registers of a team: `used` spans, kChunks at most -----------
 
-/// Where a row of x begins.
-long row_start(constant NormParams& params, ulong row) {
-  if (!strided) return long(row * params.size);
-  // Rows that are walked by strides are fewer than 2^32.
-  uint index = uint(row);
-  long at = 0;
-  for (uint axis = 0; axis < params.axes; ++axis) {
-    at += long(index % params.shape[axis]) * params.strides[axis];
-    index /= params.shape[axis];
-  }
-  return at;
-}
-
-// -- chunks. `whole` is said of a span that lies within the row; it is the same for all threads of a team. --------
-
-/// Element `index` of a weight or bias of any floating dtype. The branches are gone once constants are known.
-float element(device const uchar* data, uint type, ulong index) {
-  if (type == NORM_FLOAT32) return reinterpret_cast<device const float*>(data)[index];
-  if (type == NORM_FLOAT16) return float(reinterpret_cast<device const half*>(data)[index]);
-  return float(reinterpret_cast<device const bfloat*>(data)[index]);
-}
-
-/// A chunk, with 0 for what is beyond the end.
-template <typename T>
-void load(device const T* x, ulong at, ulong size, bool whole, thread float* v) {
-  if (whole) {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) v[j] = float(x[at + j]);
-  } else {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) v[j] = at + j < size ? float(x[at + j]) : 0;
-  }
-}
-
-/// Takes the mean from what lies within the row.
-void subtract(thread float* v, float mean, ulong at, ulong size, bool whole) {
-  if (whole) {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) v[j] -= mean;
-  } else {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) v[j] = at + j < size ? v[j] - mean : 0;
-  }
-}
-
-float sum(thread const float* v) { return (v[0] + v[1]) + (v[2] + v[3]); }
-
-float sum_of_squares(thread const float* v) { return (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]); }
-
-/// 1 / sqrt(squares / count - rest^2 + eps) as a sum of two floats, neither of them negative: a factor that is
-/// exact to all of float32's bits leaves one rounding less in each result. rest is the mean of what was squared.
-float2 scale_of(float squares, float count, float rest, float eps) {
-  const float mean = precise::divide(squares, count);
-  float variance = fma(-rest, rest, mean);
-  variance = variance < 0 ? 0 : variance;  // NaN stays
-  const float total = variance + eps;
-  const float kept = total - variance;
-  const float lost = (variance - (total - kept)) + (eps - kept) + precise::divide(fma(-mean, count, squares), count);
-  const float high = precise::rsqrt(total);
-  // A step of Newton's method, with a residual of twice the bits.
-  const float product = total * high;
-  const float residual = fma(-product, high, 1) - (fma(total, high, -product) + lost * high) * high;
-  const float low = 0.5f * high * residual;
-  if (!isfinite(low)) return float2(high, 0);
-  if (low >= 0) return float2(high, low);
-  const float below = as_type<float>(as_type<uint>(high) - 1);
-  return float2(below, (high - below) + low);
-}
-
-/// The scale's low part counts in float32 alone.
-template <typename T>
-T result(float value, float2 scale, device const uchar* weight, device const uchar* bias, ulong at) {
-  value = sizeof(T) == 4 ? fma(value, scale.x, value * scale.y) : value * scale.x;
-  if (has_weight) value *= element(weight, weight_type, at);
-  if (has_bias) value += element(bias, bias_type, at);
-  return T(value);
-}
-
-template <typename T>
-void store(device T* out, ulong at, ulong size, bool whole, thread const float* v, float rest, float2 scale,
-           device const uchar* weight, device const uchar* bias) {
-  if (whole) {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) out[at + j] = result<T>(v[j] - rest, scale, weight, bias, at + j);
-  } else {
-#pragma unroll
-    for (uint j = 0; j < kVector; ++j) {
-      if (at + j < size) out[at + j] = result<T>(v[j] - rest, scale, weight, bias, at + j);
-    }
-  }
-}
-
-// -- teams: the threads that share a row --------------------------------------------------------------------------
-
-struct Simdgroup {
-  uint index;  // of this thread
-  uint threads;
-
-  float sum(float value) const { return simd_sum(value); }
-  float2 sums(float2 value) const { return float2(simd_sum(value.x), simd_sum(value.y)); }
-};
-
-/// A threadgroup. Each of its sums may be taken once: nothing waits before the memory is used again.
-struct Group {
-  uint index;
-  uint threads;
-  uint lane;
-  uint simdgroup;
-  threadgroup float* first;
-  threadgroup float2* second;
-
-  float sum(float value) const {
-    return across_threadgroup<Sum>(value, first, simdgroup, lane, threads / simd_width);
-  }
-  float2 sums(float2 value) const {
-    value = float2(simd_sum(value.x), simd_sum(value.y));
-    if (threads == simd_width) return value;
-    if (lane == 0) second[simdgroup] = value;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    value = lane < threads / simd_width ? second[lane] : 0;
-    return float2(simd_sum(value.x), simd_sum(value.y));
-  }
-};
-
-// -- a row, or a part of one, in the registers of a team: `used` spans, kChunks at most --------------------------
-
-/// What a row or part has in common. Its numbers are left as v, from which `mean` is taken and `rest` is not yet.
+/// What a row or part has in common. Its numbers are left as v, from which `mean` is taken and `rest` is not
+/// yet.
 struct Statistics {
   float mean;
   float rest;
@@ -205,52 +78,43 @@ void norm_in_registers(device const T* x, device const uchar* weight, device con
 #pragma unroll
   for (uint c = 0; c < kChunks; ++c) {
     if (c >= used) continue;
-    store(out, c * span + mine, size, (c + 1) * span <= size, v + c * kVector, found.rest, scale, weight, bias);
+    store(out, c * span + mine, size, (c + 1) * span <= size, v + c * kVector, found.rest, scale, weight,
+          bias);
   }
 }
 
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_SIMDGROUPS * 32)]] void norm_row_simdgroup(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]],
-    uint simdgroups [[simdgroups_per_threadgroup]]) {
+    device const T* x [[buffer(0)]], device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]], device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]], uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]], uint simdgroups [[simdgroups_per_threadgroup]]) {
   const ulong row = (group.x + ulong(group.y) * groups.x) * simdgroups + simdgroup;
   if (row >= params.rows) return;
-  norm_in_registers<T, kCentred, NORM_MAX_CHUNKS>(x + row_start(params, row), weight, bias, out + row * params.size,
-                                                  uint(params.size), params.eps, chunks,
-                                                  Simdgroup{lane, simd_width});
+  norm_in_registers<T, kCentred, NORM_MAX_CHUNKS>(x + row_start(params, row), weight, bias,
+                                                  out + row * params.size, uint(params.size), params.eps,
+                                                  chunks, Simdgroup{lane, simd_width});
 }
 
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_register(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint index [[thread_index_in_threadgroup]],
-    uint3 threads [[threads_per_threadgroup]],
-    uint lane [[thread_index_in_simdgroup]],
+    device const T* x [[buffer(0)]], device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]], device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]], uint index [[thread_index_in_threadgroup]],
+    uint3 threads [[threads_per_threadgroup]], uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float first[max_simdgroups];
   threadgroup float2 second[max_simdgroups];
   const ulong row = group.x + ulong(group.y) * groups.x;
   if (row >= params.rows) return;
-  norm_in_registers<T, kCentred, NORM_GROUP_CHUNKS>(x + row_start(params, row), weight, bias, out + row * params.size,
-                                                    uint(params.size), params.eps, NORM_GROUP_CHUNKS,
-                                                    Group{index, threads.x, lane, simdgroup, first, second});
+  norm_in_registers<T, kCentred, NORM_GROUP_CHUNKS>(
+      x + row_start(params, row), weight, bias, out + row * params.size, uint(params.size), params.eps,
+      NORM_GROUP_CHUNKS, Group{index, threads.x, lane, simdgroup, first, second});
 }
 
-// -- rows of one span, several at once ----------------------------------------------------------------------------
+// -- Rows of one span, several at once ------------------------------------------------------------
 
 /// Each of the numbers summed over row_lanes neighbours. Those all have the same bits: addition commutes.
 template <uint kCount>
@@ -273,16 +137,11 @@ void sum_over_lanes(thread float* v) {
 
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_SIMDGROUPS * 32)]] void norm_row_lanes(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]],
-    uint simdgroups [[simdgroups_per_threadgroup]]) {
+    device const T* x [[buffer(0)]], device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]], device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]], uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]], uint simdgroups [[simdgroups_per_threadgroup]]) {
   constexpr uint kRows = NORM_LANE_ROWS;
   // Rows side by side in a simdgroup, so that what it reads at once lies together.
   const uint across = simd_width / row_lanes;
@@ -290,8 +149,8 @@ template <typename T, bool kCentred>
   const uint at = lane % row_lanes * kVector;
   const bool whole = begin + kRows * across <= params.rows && params.size == row_lanes * kVector;
   const float count = float(params.size);
-  uint size[kRows];        // 0 for a row that does not exist
-  ulong out_of[kRows];     // where the chunk is stored
+  uint size[kRows];     // 0 for a row that does not exist
+  ulong out_of[kRows];  // where the chunk is stored
   float v[kRows * kVector], total[2 * kRows];
 #pragma unroll
   for (uint r = 0; r < kRows; ++r) {
@@ -321,7 +180,7 @@ template <typename T, bool kCentred>
   }
 }
 
-// -- a row that is read again for each pass -----------------------------------------------------------------------
+// -- A row that is read again for each pass -------------------------------------------------------
 
 /// Sum over a team's part of a row: of v, or of v - mean and its square.
 struct Plain {
@@ -334,7 +193,8 @@ struct Moments {
   static float2 of(thread const float* v) { return float2(sum(v), sum_of_squares(v)); }
 };
 
-/// A step is NORM_GROUP_CHUNKS spans. Partial sums of 64 steps each keep rounding small where the row is long.
+/// A step is NORM_GROUP_CHUNKS spans. Partial sums of 64 steps each keep rounding small where the row is
+/// long.
 template <typename Term, typename Total, typename T>
 Total over_row(device const T* x, ulong size, float mean, uint index, uint threads) {
   const uint span = threads * kVector;
@@ -369,16 +229,11 @@ Total over_row(device const T* x, ulong size, float mean, uint index, uint threa
 
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_loop(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint3 groups [[threadgroups_per_grid]],
-    uint index [[thread_index_in_threadgroup]],
-    uint3 threads [[threads_per_threadgroup]],
-    uint lane [[thread_index_in_simdgroup]],
+    device const T* x [[buffer(0)]], device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]], device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint3 groups [[threadgroups_per_grid]], uint index [[thread_index_in_threadgroup]],
+    uint3 threads [[threads_per_threadgroup]], uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float first[max_simdgroups];
   threadgroup float2 second[max_simdgroups];
@@ -422,19 +277,15 @@ template <typename T, bool kCentred>
   }
 }
 
-// -- a row for many threadgroups ----------------------------------------------------------------------------------
+// -- A row for many threadgroups ------------------------------------------------------------------
 
 /// Of each part its mean, the rest of it, the sum of squares of what these leave, and its size.
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_statistics(
-    device const T* x [[buffer(0)]],
-    device float4* statistics [[buffer(1)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint index [[thread_index_in_threadgroup]],
-    uint3 threads [[threads_per_threadgroup]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    device const T* x [[buffer(0)]], device float4* statistics [[buffer(1)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint index [[thread_index_in_threadgroup]], uint3 threads [[threads_per_threadgroup]],
+    uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float first[max_simdgroups];
   threadgroup float2 second[max_simdgroups];
   const ulong part = ulong(threads.x) * kVector * NORM_GROUP_CHUNKS;
@@ -454,14 +305,10 @@ template <typename T, bool kCentred>
 /// Of each row the mean, the rest, and the scale. The mean is that of the first part.
 template <bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_combine(
-    device const float4* statistics [[buffer(0)]],
-    device float4* rows [[buffer(1)]],
-    constant NormParams& params [[buffer(4)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint index [[thread_index_in_threadgroup]],
-    uint3 threads [[threads_per_threadgroup]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    device const float4* statistics [[buffer(0)]], device float4* rows [[buffer(1)]],
+    constant NormParams& params [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+    uint index [[thread_index_in_threadgroup]], uint3 threads [[threads_per_threadgroup]],
+    uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup float first[max_simdgroups];
   threadgroup float2 second[max_simdgroups];
   const Group team{index, threads.x, lane, simdgroup, first, second};
@@ -487,14 +334,10 @@ template <bool kCentred>
 
 template <typename T, bool kCentred>
 [[kernel, max_total_threads_per_threadgroup(NORM_MAX_THREADS)]] void norm_row_split_apply(
-    device const T* x [[buffer(0)]],
-    device const uchar* weight [[buffer(1), function_constant(has_weight)]],
-    device const uchar* bias [[buffer(2), function_constant(has_bias)]],
-    device T* out [[buffer(3)]],
-    constant NormParams& params [[buffer(4)]],
-    device const float4* rows [[buffer(5)]],
-    uint3 group [[threadgroup_position_in_grid]],
-    uint index [[thread_index_in_threadgroup]],
+    device const T* x [[buffer(0)]], device const uchar* weight [[buffer(1), function_constant(has_weight)]],
+    device const uchar* bias [[buffer(2), function_constant(has_bias)]], device T* out [[buffer(3)]],
+    constant NormParams& params [[buffer(4)]], device const float4* rows [[buffer(5)]],
+    uint3 group [[threadgroup_position_in_grid]], uint index [[thread_index_in_threadgroup]],
     uint3 threads [[threads_per_threadgroup]]) {
   x += row_start(params, group.y);
   out += group.y * params.size;
@@ -512,25 +355,25 @@ template <typename T, bool kCentred>
   }
 }
 
-#define INSTANTIATE(op, centred, dtype, type)                                                          \
-  template [[host_name("norm_" #op "_" #dtype "_row_lanes")]] [[kernel]]                               \
-  decltype(norm_row_lanes<type, centred>) norm_row_lanes<type, centred>;                               \
-  template [[host_name("norm_" #op "_" #dtype "_row_simdgroup")]] [[kernel]]                           \
-  decltype(norm_row_simdgroup<type, centred>) norm_row_simdgroup<type, centred>;                       \
-  template [[host_name("norm_" #op "_" #dtype "_row_register")]] [[kernel]]                            \
-  decltype(norm_row_register<type, centred>) norm_row_register<type, centred>;                         \
-  template [[host_name("norm_" #op "_" #dtype "_row_loop")]] [[kernel]]                                \
-  decltype(norm_row_loop<type, centred>) norm_row_loop<type, centred>;                                 \
-  template [[host_name("norm_" #op "_" #dtype "_row_split_statistics")]] [[kernel]]                    \
-  decltype(norm_row_split_statistics<type, centred>) norm_row_split_statistics<type, centred>;         \
-  template [[host_name("norm_" #op "_" #dtype "_row_split_apply")]] [[kernel]]                         \
+#define INSTANTIATE(op, centred, dtype, type)                                                  \
+  template [[host_name("norm_" #op "_" #dtype "_row_lanes")]] [[kernel]]                       \
+  decltype(norm_row_lanes<type, centred>) norm_row_lanes<type, centred>;                       \
+  template [[host_name("norm_" #op "_" #dtype "_row_simdgroup")]] [[kernel]]                   \
+  decltype(norm_row_simdgroup<type, centred>) norm_row_simdgroup<type, centred>;               \
+  template [[host_name("norm_" #op "_" #dtype "_row_register")]] [[kernel]]                    \
+  decltype(norm_row_register<type, centred>) norm_row_register<type, centred>;                 \
+  template [[host_name("norm_" #op "_" #dtype "_row_loop")]] [[kernel]]                        \
+  decltype(norm_row_loop<type, centred>) norm_row_loop<type, centred>;                         \
+  template [[host_name("norm_" #op "_" #dtype "_row_split_statistics")]] [[kernel]]            \
+  decltype(norm_row_split_statistics<type, centred>) norm_row_split_statistics<type, centred>; \
+  template [[host_name("norm_" #op "_" #dtype "_row_split_apply")]] [[kernel]]                 \
   decltype(norm_row_split_apply<type, centred>) norm_row_split_apply<type, centred>;
 
-#define INSTANTIATE_ALL(op, centred)                                                                   \
-  INSTANTIATE(op, centred, float32, float)                                                             \
-  INSTANTIATE(op, centred, float16, half)                                                              \
-  INSTANTIATE(op, centred, bfloat16, bfloat)                                                           \
-  template [[host_name("norm_" #op "_row_split_combine")]] [[kernel]]                                  \
+#define INSTANTIATE_ALL(op, centred)                                  \
+  INSTANTIATE(op, centred, float32, float)                            \
+  INSTANTIATE(op, centred, float16, half)                             \
+  INSTANTIATE(op, centred, bfloat16, bfloat)                          \
+  template [[host_name("norm_" #op "_row_split_combine")]] [[kernel]] \
   decltype(norm_row_split_combine<centred>) norm_row_split_combine<centred>;
 
 INSTANTIATE_ALL(rms_norm, false)
