@@ -1,14 +1,12 @@
 // metal/binary.metal: out = op(a, b) for add, subtract, multiply, divide.
 //
 // binary_<op>_<dtype>_flat      Every operand is contiguous, or one element for all (function constants). A
-// thread
-//                               takes elements_per_thread consecutive elements.
+//                               thread takes elements_per_thread consecutive elements.
 // binary_<op>_<dtype>_strided   Any strides. A thread takes elements_per_thread elements along axis 0. grid
-// (axis 0
-//                               by the elements of a thread, axis 1, the other axes as one). How an operand
-//                               lies along axis 0 is a function constant: neighbours, as in a sum with a row;
-//                               one element for all, which is loaded once, as in a sum with a column; or any
-//                               stride.
+//                               (axis 0 by the elements of a thread, axis 1, the other axes as one). How an
+//                               operand lies along axis 0 is a function constant: neighbours, as in a sum
+//                               with a row; one element for all, which is loaded once, as in a sum with a
+//                               column; or any stride.
 #include <metal_stdlib>
 
 #include "common/elementwise.h"
@@ -33,7 +31,8 @@ template <typename T, typename Op>
   constexpr uint n = elements_per_thread<T>;
   const ulong first = ulong(index) * n;
   if (first + n <= params.size) {
-    UNROLL for (uint i = 0; i < n; ++i) ONE(first + i);
+    UNROLL
+    for (uint i = 0; i < n; ++i) ONE(first + i);
   } else {
     for (ulong i = first; i < params.size; ++i) ONE(i);
   }
@@ -52,7 +51,8 @@ void binary_stretch(device T* out, device const T* a, device const T* b, constan
   if (one_element) {
     ONE(0);
   } else if (s.count == n) {
-    UNROLL for (uint i = 0; i < n; ++i) ONE(i);
+    UNROLL
+    for (uint i = 0; i < n; ++i) ONE(i);
   } else {
     for (uint i = 0; i < s.count; ++i) ONE(i);
   }

@@ -1,14 +1,12 @@
 // metal/copy.metal: out = x by words of 1, 2, 4 or 8 bytes, whatever they mean.
 //
 // copy_<word>_strided   Any strides on both sides. A thread takes 16 bytes' worth of elements along axis 0.
-// grid
-//                       (axis 0 by the elements of a thread, axis 1, the other axes as one).
+//                       grid (axis 0 by the elements of a thread, axis 1, the other axes as one).
 // copy_<word>_tiled     For transposes: neighbours of out lie along axis 0, those of x along the axis
-// `across`. A
-//                       threadgroup of 32 x 8 takes a tile of 32 x 32: reads rows of x, so that a simdgroup's
-//                       lanes read neighbours, and writes columns of the tile, so that they write neighbours.
-//                       Rows of the tile are padded to an odd number of 4-byte banks. grid (tiles along axis
-//                       0, tiles along `across`, the other axes as one).
+//                       `across`. A threadgroup of 32 x 8 takes a tile of 32 x 32: reads rows of x, so that
+//                       a simdgroup's lanes read neighbours, and writes columns of the tile, so that they
+//                       write neighbours. Rows of the tile are padded to an odd number of 4-byte banks. grid
+//                       (tiles along axis 0, tiles along `across`, the other axes as one).
 #include <metal_stdlib>
 
 #include "common/elementwise.h"

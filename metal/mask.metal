@@ -25,7 +25,8 @@ template <typename T>
   const ulong first = ulong(index.x) * n;
   const uint count = uint(min(ulong(n), params.kv_len - first));
   if (count == n) {
-    UNROLL for (uint i = 0; i < n; ++i) row[first + i] = long(first + i) <= last ? T(0) : lowest;
+    UNROLL
+    for (uint i = 0; i < n; ++i) row[first + i] = long(first + i) <= last ? T(0) : lowest;
   } else {
     for (uint i = 0; i < count; ++i) row[first + i] = long(first + i) <= last ? T(0) : lowest;
   }

@@ -5,12 +5,10 @@
 // reduce_<op>_<dtype>_row_group     A threadgroup takes an output: `lanes` threads along a run, the others on
 //                                   further runs, or on further parts of the only one.
 // reduce_<op>_<dtype>_row_partial   The same for a split of an output, where outputs are few: the
-// accumulators go
-//                                   to memory, which row_finish reduces to the outputs.
+//                                   accumulators go to memory, which row_finish reduces to the outputs.
 // reduce_<op>_<dtype>_column        The outputs lie side by side. `lanes` threads along the outputs, of which
-// each
-//                                   takes REDUCE_COLUMN_WIDTH; the other threads on further rows, then a tree
-//                                   in threadgroup memory. column_partial and column_finish as for rows.
+//                                   each takes REDUCE_COLUMN_WIDTH; the other threads on further rows, then a
+//                                   tree in threadgroup memory. column_partial and column_finish as for rows.
 //
 // Within a run a thread takes 4 neighbours at a time, and as many threads work side by side as read a line of
 // 128 bytes or more together. A thread has 16 accumulators, and the planner bounds what goes into one: the

@@ -1,13 +1,13 @@
-// metal/rope.metal: rotary position embedding. Pair i of a row at position p is turned by p * scale * base^(-2 i / dims),
-// or p * scale / freqs[i].
+// metal/rope.metal: rotary position embedding. Pair i of a row at position p is turned by p * scale *
+// base^(-2 i / dims), or p * scale / freqs[i].
 //
 // rope_<dtype>   A thread turns `vector` neighbouring pairs at one position, for several heads, which share
-//                sine and cosine. grid (columns of pairs, positions, groups of heads * other axes). Columns behind
-//                those of the pairs copy what is not turned.
+//                sine and cosine. grid (columns of pairs, positions, groups of heads * other axes). Columns
+//                behind those of the pairs copy what is not turned.
 //
-// Angles are exact to 2^-64 turns for each position, in fixed point: a position is a whole number, so that its
-// product with turns per position may wrap around, which is the reduction to one turn. Of the product, what is left
-// beyond a multiple of a quarter turn goes into sine and cosine as a sum of two floats.
+// Angles are exact to 2^-64 turns for each position, in fixed point: a position is a whole number, so that
+// its product with turns per position may wrap around, which is the reduction to one turn. Of the product,
+// what is left beyond a multiple of a quarter turn goes into sine and cosine as a sum of two floats.
 #include <metal_stdlib>
 
 #include "params/rope.h"
@@ -26,12 +26,14 @@ ulong fixed_point(float value) {
   const uint bits = as_type<uint>(value);
   const uint mantissa = (bits & 0x7FFFFF) | 0x800000;
   const int shift = int(bits >> 23 & 0xFF) - (127 + 23) + 64;
-  const ulong magnitude = shift >= 64 ? 0 : shift >= 0 ? ulong(mantissa) << shift : mantissa >> min(-shift, 31);
+  const ulong magnitude = shift >= 64  ? 0
+                          : shift >= 0 ? ulong(mantissa) << shift
+                                       : mantissa >> min(-shift, 31);
   return value < 0 ? -magnitude : magnitude;
 }
 
-/// Turns per position of a wavelength, by long division: each remainder of a correctly rounded quotient is a float.
-/// An infinite wavelength does not turn. `valid` is 0, or NaN where there is no angle.
+/// Turns per position of a wavelength, by long division: each remainder of a correctly rounded quotient is a
+/// float. An infinite wavelength does not turn. `valid` is 0, or NaN where there is no angle.
 ulong turns_of(float wavelength, constant float* numerator, thread float& valid) {
   const float q0 = precise::divide(numerator[0], wavelength);
   const float e0 = fma(-q0, wavelength, numerator[0]);
@@ -75,8 +77,7 @@ template <typename T>
 [[kernel]] void rope(device const T* x [[buffer(0)]],
                      device const float* freqs [[buffer(1), function_constant(has_freqs)]],
                      device const int* offsets [[buffer(2), function_constant(has_offsets)]],
-                     device T* out [[buffer(3)]],
-                     constant RopeParams& params [[buffer(4)]],
+                     device T* out [[buffer(3)]], constant RopeParams& params [[buffer(4)]],
                      uint3 index [[thread_position_in_grid]]) {
   const uint group = index.z % params.head_groups;
   const uint other = index.z / params.head_groups;
@@ -101,7 +102,8 @@ template <typename T>
     return;
   }
 
-  const long position = long(index.y) + (has_offsets ? long(offsets[other / params.axes_per_batch]) : params.offset);
+  const long position =
+      long(index.y) + (has_offsets ? long(offsets[other / params.axes_per_batch]) : params.offset);
   const uint pair = index.x * vector;
   float2 turn[ROPE_MAX_VECTOR];
 #pragma unroll

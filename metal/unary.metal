@@ -54,7 +54,8 @@ template <typename Out, typename In, typename Op>
   constexpr uint n = elements_per_thread<Out, In>;
   const ulong first = ulong(index) * n;
   if (first + n <= params.size) {
-    UNROLL for (uint i = 0; i < n; ++i) out[first + i] = op(x[first + i]);
+    UNROLL
+    for (uint i = 0; i < n; ++i) out[first + i] = op(x[first + i]);
   } else {
     for (ulong i = first; i < params.size; ++i) out[i] = op(x[i]);
   }
@@ -70,7 +71,8 @@ void unary_stretch(device Out* out, device const In* x, constant StridedParams<2
   if (one_element) {
     ONE(0);
   } else if (s.count == n) {
-    UNROLL for (uint i = 0; i < n; ++i) ONE(i);
+    UNROLL
+    for (uint i = 0; i < n; ++i) ONE(i);
   } else {
     for (uint i = 0; i < s.count; ++i) ONE(i);
   }
