@@ -4,6 +4,8 @@
 
 #include <metal_stdlib>
 
+#include "common/exp.h"
+
 using namespace metal;
 
 /// 2^n for the n in the low bits of 1.5 * 2^23 + n; the other bits are shifted out.
@@ -16,25 +18,11 @@ inline float4 power_of_two(float4 shifted) {
 
 /// e^x of numbers that are not positive, to 1 ulp; results below 2^-126 are 0. Of fused products and selects
 /// alone, which every device vectorises.
-///
-/// x = n ln 2 + r with |r| <= ln(2) / 2, and e^r = 1 + r + r^2 q(r), q the minimax fit of the relative error
-/// (3.2e-9).
 template <typename F>
 F exp_nonpositive(F x) {
-  // Adding 1.5 * 2^23 rounds to an integer, which is then in the sum's low bits.
-  constexpr float round = 12582912.0f;
-  const F shifted = fma(x, F(1.44269504088896341f), F(round));
-  const F n = shifted - round;
-  // ln 2 in two parts; n times the first is exact.
-  const F r = fma(n, F(-1.42860676533018684e-6f), fma(n, F(-0.693145751953125f), x));
-  F q = F(0.001381982583552599f);
-  q = fma(q, r, F(0.008368686772882938f));
-  q = fma(q, r, F(0.041668277233839035f));
-  q = fma(q, r, F(0.1666652113199234f));
-  q = fma(q, r, F(0.4999999403953552f));
-  const F p = 1.0f + fma(r * r, q, r);
+  const SplitExp<F> parts = split_exp(x);
   // NaN is not below anything.
-  return select(p * power_of_two(shifted), F(0), x < -87.3365f);
+  return select(parts.power * power_of_two(parts.shifted), F(0), x < -87.3365f);
 }
 
 /// Plain comparisons: NaN in b is ignored.
