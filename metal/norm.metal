@@ -116,23 +116,30 @@ template <typename T, bool kCentred>
 
 // -- Rows of one span, several at once ------------------------------------------------------------
 
-/// Each of the numbers summed over row_lanes neighbours. Those all have the same bits: addition commutes.
-template <uint kCount>
-void sum_over_lanes(thread float* v) {
-  if (row_lanes == simd_width) {
+static_assert(NORM_LANE_ROWS == 4, "rows are dealt to quarters of row_lanes lanes");
+
+/// Each of four numbers, one of each row, summed over row_lanes neighbours. A quarter of those gets the sum of one row,
+/// so that what follows from it is calculated once; `of_row` is the way back. Numbers that a lane need not go on with
+/// go to the lane that does. Those of a quarter have the same bits: addition commutes.
+float sum_of_quarter(thread const float* v, uint lane) {
+  const bool second_half = (lane & (row_lanes / 2)) != 0;
+  float a = second_half ? v[2] : v[0];
+  float b = second_half ? v[3] : v[1];
+  a += simd_shuffle_xor(second_half ? v[0] : v[2], ushort(row_lanes / 2));
+  b += simd_shuffle_xor(second_half ? v[1] : v[3], ushort(row_lanes / 2));
+  const bool odd = (lane & (row_lanes / 4)) != 0;
+  float sum = odd ? b : a;
+  sum += simd_shuffle_xor(odd ? a : b, ushort(row_lanes / 4));
 #pragma unroll
-    for (uint i = 0; i < kCount; ++i) v[i] = simd_sum(v[i]);
-    return;
+  for (uint mask = simd_width / 8; mask > 0; mask /= 2) {
+    if (8 * mask <= row_lanes) sum += simd_shuffle_xor(sum, ushort(mask));
   }
-#pragma unroll
-  for (uint mask = simd_width / 4; mask > 0; mask /= 2) {
-    if (2 * mask > row_lanes) continue;
-    float other[kCount];
-#pragma unroll
-    for (uint i = 0; i < kCount; ++i) other[i] = simd_shuffle_xor(v[i], ushort(mask));
-#pragma unroll
-    for (uint i = 0; i < kCount; ++i) v[i] += other[i];
-  }
+  return sum;
+}
+
+/// What the quarter of row `r` has.
+float of_row(float value, uint r, uint lane) {
+  return simd_shuffle(value, ushort(lane / row_lanes * row_lanes + r * (row_lanes / 4)));
 }
 
 template <typename T, bool kCentred>
@@ -162,21 +169,25 @@ template <typename T, bool kCentred>
     load(x + from - at, at, size[r], whole, v + r * kVector);
     total[r] = kCentred ? sum(v + r * kVector) : sum_of_squares(v + r * kVector);
   }
-  sum_over_lanes<kRows>(total);
+  const float sum_or_squares = sum_of_quarter(total, lane);
+  float squares = sum_or_squares, rest = 0;
   if (kCentred) {
+    const float mean = precise::divide(sum_or_squares, count);
 #pragma unroll
     for (uint r = 0; r < kRows; ++r) {
-      subtract(v + r * kVector, precise::divide(total[r], count), at, size[r], whole);
+      subtract(v + r * kVector, of_row(mean, r, lane), at, size[r], whole);
       total[r] = sum_of_squares(v + r * kVector);
       total[kRows + r] = sum(v + r * kVector);
     }
-    sum_over_lanes<2 * kRows>(total);
+    squares = sum_of_quarter(total, lane);
+    rest = precise::divide(sum_of_quarter(total + kRows, lane), count);
   }
+  const float2 scale = scale_of(squares, count, rest, params.eps);
 #pragma unroll
   for (uint r = 0; r < kRows; ++r) {
-    const float rest = kCentred ? precise::divide(total[kRows + r], count) : 0;
-    const float2 scale = scale_of(total[r], count, rest, params.eps);
-    store(out + out_of[r] - at, at, size[r], whole, v + r * kVector, rest, scale, weight, bias);
+    const float2 scale_of_row(of_row(scale.x, r, lane), sizeof(T) == 4 ? of_row(scale.y, r, lane) : 0);
+    store(out + out_of[r] - at, at, size[r], whole, v + r * kVector, kCentred ? of_row(rest, r, lane) : 0, scale_of_row,
+          weight, bias);
   }
 }
 
