@@ -125,18 +125,19 @@ bool wants_versioned(nb::handle max_version) {
   return version[0] >= dlpack::kMajorVersion;
 }
 
-void require_cpu_request(nb::handle stream, nb::handle dl_device) {
+std::int32_t dlpack_device_argument(nb::handle stream, nb::handle dl_device) {
   if (!stream.is_none()) {
-    throw ShapeError(
-        array_message("stream is ", repr_of(stream), "; memory of the CPU has no streams: pass None."));
+    throw ShapeError(array_message("stream is ", repr_of(stream),
+                                   "; memory of the CPU and of Metal has no streams: pass None."));
   }
-  if (dl_device.is_none()) return;
+  if (dl_device.is_none()) return dlpack::kDeviceCpu;
   const Dims device = dims_argument(dl_device, "dl_device");
-  if (device != Dims{dlpack::kDeviceCpu, 0}) {
-    const std::string message = array_message("dl_device is ", to_string(device),
-                                              "; this memory can be shared with the CPU alone, (1, 0).");
-    throw nb::buffer_error(message.c_str());
-  }
+  if (device == Dims{dlpack::kDeviceCpu, 0}) return dlpack::kDeviceCpu;
+  if (device == Dims{dlpack::kDeviceMetal, 0}) return dlpack::kDeviceMetal;
+  const std::string message =
+      array_message("dl_device is ", to_string(device),
+                    "; this memory can be shared with the CPU, (1, 0), and with Metal, (8, 0).");
+  throw nb::buffer_error(message.c_str());
 }
 
 }  // namespace isometal

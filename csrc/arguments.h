@@ -28,7 +28,8 @@ std::vector<Slice> slices_argument(nanobind::handle value, const Dims& shape);
 /// True if a tensor of DLPack 1 may be handed out, by `max_version`, which is None or two integers.
 bool wants_versioned(nanobind::handle max_version);
 
-/// Throws BufferError unless `dl_device` is None or the CPU, ShapeError unless `stream` is None.
-void require_cpu_request(nanobind::handle stream, nanobind::handle dl_device);
+/// The DLPack device type that `dl_device` asks for, the CPU's or Metal's; None asks for the CPU's. Throws
+/// BufferError for others, ShapeError unless `stream` is None.
+std::int32_t dlpack_device_argument(nanobind::handle stream, nanobind::handle dl_device);
 
 }  // namespace isometal

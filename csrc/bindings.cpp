@@ -155,9 +155,9 @@ Array contiguous(const Array& array) {
 
 nb::object dlpack(const Array& array, nb::handle stream, nb::handle max_version, nb::handle dl_device,
                   nb::handle copy) {
-  isometal::require_cpu_request(stream, dl_device);
-  return isometal::export_dlpack(array,
-                                 {isometal::wants_versioned(max_version), isometal::copy_argument(copy)});
+  const std::int32_t device = isometal::dlpack_device_argument(stream, dl_device);
+  return isometal::export_dlpack(
+      array, {isometal::wants_versioned(max_version), isometal::copy_argument(copy), device});
 }
 
 std::string repr(const Array& array) {

@@ -41,10 +41,10 @@ std::shared_ptr<Buffer> Buffer::allocate(std::int64_t nbytes) {
 }
 
 std::shared_ptr<Buffer> Buffer::on_device(void* data, std::int64_t nbytes, std::int64_t capacity,
-                                          std::shared_ptr<DeviceMemory> device) {
+                                          bool readonly, std::shared_ptr<DeviceMemory> device) {
   DeviceMemory* const memory = device.get();
   auto buffer = std::shared_ptr<Buffer>(
-      new Buffer(static_cast<std::byte*>(data), nbytes, capacity, false, false, std::move(device)));
+      new Buffer(static_cast<std::byte*>(data), nbytes, capacity, readonly, false, std::move(device)));
   buffer->device_ = memory;
   return buffer;
 }

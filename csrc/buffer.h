@@ -25,7 +25,7 @@ class Buffer {
 
   /// Memory of a device, which `device` keeps.
   static std::shared_ptr<Buffer> on_device(void* data, std::int64_t nbytes, std::int64_t capacity,
-                                           std::shared_ptr<DeviceMemory> device);
+                                           bool readonly, std::shared_ptr<DeviceMemory> device);
 
   /// The bytes that views may address; `capacity` is what lies behind them in whole pages, or the same if
   /// borrowed.

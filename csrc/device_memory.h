@@ -12,6 +12,10 @@ class DeviceMemory {
   /// Returns when all that was asked of the device has been written. Throws BackendError where it failed.
   virtual void wait() = 0;
 
+  /// The device's own object for the memory: an MTL::Buffer*, to Objective-C an id<MTLBuffer>. Lives as long
+  /// as this one.
+  virtual void* handle() const = 0;
+
  protected:
   DeviceMemory() = default;
 };

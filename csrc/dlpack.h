@@ -10,6 +10,8 @@ inline constexpr std::uint32_t kMajorVersion = 1;
 inline constexpr std::uint32_t kMinorVersion = 1;
 
 inline constexpr std::int32_t kDeviceCpu = 1;
+/// `data` is an id<MTLBuffer>, of which the tensor begins at `byte_offset`; so do MLX and PyTorch.
+inline constexpr std::int32_t kDeviceMetal = 8;
 
 inline constexpr std::uint64_t kFlagReadOnly = 1;
 inline constexpr std::uint64_t kFlagIsCopied = 2;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "array.h"
+#include "dlpack.h"
 #include "foreign.h"
 
 namespace isometal {
@@ -16,6 +17,22 @@ namespace isometal {
 /// not on the CPU.
 Foreign import_foreign(nanobind::handle object, CopyMode mode);
 
+/// A tensor in a Metal buffer, as DLPack gives it.
+struct MetalTensor {
+  std::optional<Array> own;  ///< of export_dlpack; then the rest says nothing
+  void* buffer = nullptr;    ///< an MTL::Buffer*
+  std::uint64_t byte_offset = 0;
+  Foreign foreign;  ///< without `first`
+};
+
+/// What `object`, whose `__dlpack_device__` says Metal, exports by DLPack. Throws ShapeError where it is on
+/// another device after all.
+MetalTensor import_metal(nanobind::handle object);
+
+/// The Array of a tensor that export_dlpack made for Metal; nullopt for those of others.
+std::optional<Array> own_metal_array(const dlpack::Managed& managed);
+std::optional<Array> own_metal_array(const dlpack::ManagedVersioned& managed);
+
 /// Returns when the elements may be read; others run Python meanwhile. Throws BackendError.
 void wait_for(const Array& array);
 
@@ -23,6 +40,7 @@ void wait_for(const Array& array);
 struct DlpackRequest {
   bool versioned = false;
   CopyMode copy = CopyMode::kIfNeeded;
+  std::int32_t device = dlpack::kDeviceCpu;
 };
 nanobind::object export_dlpack(const Array& array, const DlpackRequest& request);
 

@@ -94,8 +94,8 @@ void require_cpu(std::int64_t device_type, std::int64_t device_id) {
                                  "); only the CPU, (1, 0), can be read: move it there first."));
 }
 
+/// All but where the memory is.
 Foreign describe(const dlpack::Tensor& tensor, std::shared_ptr<void> owner) {
-  require_cpu(tensor.device.device_type, tensor.device.device_id);
   if (tensor.ndim < 0 || tensor.ndim > static_cast<std::int32_t>(kMaxRank)) {
     throw ShapeError(
         array_message("the producer gave ", tensor.ndim, " dimensions; 0 to ", kMaxRank, " are supported."));
@@ -126,8 +126,25 @@ Foreign describe(const dlpack::Tensor& tensor, std::shared_ptr<void> owner) {
       stride = *bytes;
     }
   }
+  return foreign;
+}
+
+Foreign describe_on_cpu(const dlpack::Tensor& tensor, std::shared_ptr<void> owner) {
+  require_cpu(tensor.device.device_type, tensor.device.device_id);
+  Foreign foreign = describe(tensor, std::move(owner));
   if (tensor.data != nullptr) foreign.first = static_cast<std::byte*>(tensor.data) + tensor.byte_offset;
   return foreign;
+}
+
+template <typename Managed>
+MetalTensor describe_on_metal(const std::shared_ptr<Managed>& managed) {
+  const dlpack::Tensor& tensor = managed->tensor;
+  if (tensor.device.device_type != dlpack::kDeviceMetal) {
+    throw ShapeError(array_message("the memory is on DLPack device (", tensor.device.device_type, ", ",
+                                   tensor.device.device_id, "), but its producer said Metal, (8, 0)."));
+  }
+  if (auto own = own_metal_array(*managed)) return {std::move(own), nullptr, 0, {}};
+  return {std::nullopt, tensor.data, tensor.byte_offset, describe(tensor, managed)};
 }
 
 /// Takes over the tensor in the capsule if the capsule is of that kind.
@@ -143,21 +160,32 @@ std::shared_ptr<Managed> take(nb::handle capsule) {
   });
 }
 
+/// As take; throws ShapeError for another major version, of which no more may be read.
+std::shared_ptr<dlpack::ManagedVersioned> take_versioned(nb::handle capsule) {
+  auto versioned = take<dlpack::ManagedVersioned>(capsule);
+  if (versioned != nullptr && versioned->version.major != dlpack::kMajorVersion) {
+    throw ShapeError(array_message("the producer speaks DLPack ", versioned->version.major, ".",
+                                   versioned->version.minor, "; version ", dlpack::kMajorVersion,
+                                   " is understood."));
+  }
+  return versioned;
+}
+
+[[noreturn]] void refuse_capsule(nb::handle capsule) {
+  throw DTypeError(array_message("__dlpack__ returned ", type_name_of(capsule),
+                                 "; it must return a capsule that holds a fresh DLPack tensor."));
+}
+
 Foreign from_capsule(nb::handle capsule) {
-  if (auto versioned = take<dlpack::ManagedVersioned>(capsule)) {
-    if (versioned->version.major != dlpack::kMajorVersion) {
-      throw ShapeError(array_message("the producer speaks DLPack ", versioned->version.major, ".",
-                                     versioned->version.minor, "; version ", dlpack::kMajorVersion,
-                                     " is understood."));
-    }
-    Foreign foreign = describe(versioned->tensor, versioned);
+  if (auto versioned = take_versioned(capsule)) {
+    Foreign foreign = describe_on_cpu(versioned->tensor, versioned);
     foreign.readonly = (versioned->flags & dlpack::kFlagReadOnly) != 0;
     foreign.copied = (versioned->flags & dlpack::kFlagIsCopied) != 0;
     return foreign;
   }
-  if (auto unversioned = take<dlpack::Managed>(capsule)) return describe(unversioned->tensor, unversioned);
-  throw DTypeError(array_message("__dlpack__ returned ", type_name_of(capsule),
-                                 "; it must return a capsule that holds a fresh DLPack tensor."));
+  if (auto unversioned = take<dlpack::Managed>(capsule))
+    return describe_on_cpu(unversioned->tensor, unversioned);
+  refuse_capsule(capsule);
 }
 
 /// Asks for a capsule in the newest form first; producers from before an argument answer it with TypeError.
@@ -243,6 +271,17 @@ Foreign from_buffer(nb::handle object) {
 }
 
 }  // namespace
+
+MetalTensor import_metal(nb::handle object) {
+  const nb::object capsule = request_capsule(object, CopyMode::kIfNeeded);
+  if (auto versioned = take_versioned(capsule)) {
+    MetalTensor tensor = describe_on_metal(versioned);
+    tensor.foreign.readonly = (versioned->flags & dlpack::kFlagReadOnly) != 0;
+    return tensor;
+  }
+  if (auto unversioned = take<dlpack::Managed>(capsule)) return describe_on_metal(unversioned);
+  refuse_capsule(capsule);
+}
 
 Foreign import_foreign(nb::handle object, CopyMode mode) {
   // Classes carry their instances' methods, but export nothing.

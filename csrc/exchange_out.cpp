@@ -38,20 +38,35 @@ struct Export {
   Dims shape;
   Dims strides;
 
-  explicit Export(Array exported)
+  Export(Array exported, std::int32_t device)
       : array(std::move(exported)), shape(array.shape()), strides(array.strides()) {
     dlpack::Tensor& tensor = managed.tensor;
-    tensor.data = const_cast<std::byte*>(array.data());
-    tensor.device = {dlpack::kDeviceCpu, 0};
+    if (device == dlpack::kDeviceMetal) {
+      tensor.data = array.buffer()->device()->handle();
+      tensor.byte_offset = static_cast<std::uint64_t>(array.offset() * itemsize(array.dtype()));
+    } else {
+      tensor.data = const_cast<std::byte*>(array.data());
+    }
+    tensor.device = {device, 0};
     tensor.ndim = static_cast<std::int32_t>(shape.size());
     const DTypeInfo& type = info(array.dtype());
     tensor.dtype = {dlpack_code(type.kind), static_cast<std::uint8_t>(type.itemsize * 8), 1};
     tensor.shape = shape.data();
     tensor.strides = strides.data();
     managed.context = this;
-    managed.deleter = [](Managed* self) { delete static_cast<Export*>(self->context); };
+    managed.deleter = destroy;
   }
+
+  static void destroy(Managed* self) { delete static_cast<Export*>(self->context); }
 };
+
+template <typename Managed>
+std::optional<Array> own_array(const Managed& managed) {
+  if (managed.deleter != &Export<Managed>::destroy ||
+      managed.tensor.device.device_type != dlpack::kDeviceMetal)
+    return std::nullopt;
+  return static_cast<const Export<Managed>*>(managed.context)->array;
+}
 
 template <typename Managed>
 nb::object to_capsule(std::unique_ptr<Export<Managed>> exported) {
@@ -135,12 +150,27 @@ void wait_for(const Array& array) {
   array.buffer()->wait();
 }
 
+std::optional<Array> own_metal_array(const dlpack::Managed& managed) {
+  return own_array(managed);
+}
+
+std::optional<Array> own_metal_array(const dlpack::ManagedVersioned& managed) {
+  return own_array(managed);
+}
+
 nb::object export_dlpack(const Array& array, const DlpackRequest& request) {
+  if (request.device == dlpack::kDeviceMetal) {
+    if (array.buffer()->device() == nullptr)
+      throw nb::buffer_error("[array] the array lies in host memory, not in a Metal buffer; ask for (1, 0).");
+    if (request.copy == CopyMode::kAlways)
+      throw nb::buffer_error("[array] a copy would lie in host memory; copy on the device first.");
+  }
+  // Nothing orders what a consumer does on a queue of its own after what was encoded here.
   wait_for(array);
   const bool copy = request.copy == CopyMode::kAlways;
   Array exported = copy ? array.copy() : array;
   if (request.versioned) {
-    auto managed = std::make_unique<Export<dlpack::ManagedVersioned>>(std::move(exported));
+    auto managed = std::make_unique<Export<dlpack::ManagedVersioned>>(std::move(exported), request.device);
     managed->managed.version = {dlpack::kMajorVersion, dlpack::kMinorVersion};
     managed->managed.flags =
         (managed->array.readonly() ? dlpack::kFlagReadOnly : 0) | (copy ? dlpack::kFlagIsCopied : 0);
@@ -151,7 +181,7 @@ nb::object export_dlpack(const Array& array, const DlpackRequest& request) {
         "[array] the memory is read-only, which DLPack before 1.0 cannot say; pass max_version=(1, 0), or "
         "copy=True.");
   }
-  return to_capsule(std::make_unique<Export<dlpack::Managed>>(std::move(exported)));
+  return to_capsule(std::make_unique<Export<dlpack::Managed>>(std::move(exported), request.device));
 }
 
 int get_buffer(const Array& array, bool as_bits, PyObject* exporter, Py_buffer* view, int flags) {

@@ -66,12 +66,15 @@ std::unique_ptr<Block> Allocator::take(std::size_t bytes, bool host_writes, std:
 
 std::unique_ptr<Block> Allocator::wrap(void* data, std::size_t bytes, std::shared_ptr<void> owner) {
   MTL::Buffer* const made = device_->newBuffer(data, bytes, kOptions, nullptr);
-  if (made == nullptr) return nullptr;
+  return made == nullptr ? nullptr : hold(NS::TransferPtr(made), std::move(owner));
+}
+
+std::unique_ptr<Block> Allocator::hold(NS::SharedPtr<MTL::Buffer> buffer, std::shared_ptr<void> owner) {
   auto block = std::make_unique<Block>();
-  block->buffer = NS::TransferPtr(made);
-  block->bytes = bytes;
+  block->buffer = std::move(buffer);
+  block->bytes = block->buffer->length();
   block->owner = std::move(owner);
-  stats_.active_bytes += bytes;
+  stats_.active_bytes += block->bytes;
   count_peak();
   return block;
 }

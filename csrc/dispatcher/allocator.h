@@ -43,6 +43,8 @@ class Allocator {
   std::unique_ptr<Block> take(std::size_t bytes, bool host_writes, std::uint64_t completed);
   /// Memory of the host in place: whole pages from a page on. Null where the device refuses.
   std::unique_ptr<Block> wrap(void* data, std::size_t bytes, std::shared_ptr<void> owner);
+  /// A buffer that others made, kept by `owner`.
+  std::unique_ptr<Block> hold(NS::SharedPtr<MTL::Buffer> buffer, std::shared_ptr<void> owner);
   /// Takes a block back. Returns one of the host's memory, whose owner the caller lets go without a lock.
   std::unique_ptr<Block> give(std::unique_ptr<Block> block, std::uint64_t completed);
 

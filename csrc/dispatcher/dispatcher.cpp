@@ -59,6 +59,8 @@ class Dispatcher::Memory final : public DeviceMemory {
 
   void wait() override { dispatcher_->wait_written(*block_); }
 
+  void* handle() const override { return block_->buffer.get(); }
+
   Block& block() { return *block_; }
   const Dispatcher* dispatcher() const { return dispatcher_.get(); }
 
@@ -130,11 +132,13 @@ void Dispatcher::require_usable() const {
 
 // -- memory -------------------------------------------------------------------------------------------------
 
-Array Dispatcher::array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype) {
+Array Dispatcher::array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype,
+                           bool readonly) {
   void* const data = block->buffer->contents();
   const auto capacity = static_cast<std::int64_t>(block->bytes);
   auto memory = std::make_shared<Memory>(shared_from_this(), std::move(block));
-  return Array(Buffer::on_device(data, nbytes, capacity, std::move(memory)), dtype, std::move(layout));
+  return Array(Buffer::on_device(data, nbytes, capacity, readonly, std::move(memory)), dtype,
+               std::move(layout));
 }
 
 Array Dispatcher::make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes) {
@@ -180,13 +184,41 @@ std::optional<Array> Dispatcher::adopt(const Array& array, bool in_place) {
     auto block = allocator_.wrap(buffer.data(), static_cast<std::size_t>(buffer.capacity()), array.buffer());
     if (block == nullptr) return std::nullopt;
     lock.unlock();
-    return array_on(std::move(block), buffer.nbytes(), array.layout(), array.dtype());
+    return array_on(std::move(block), buffer.nbytes(), array.layout(), array.dtype(), buffer.readonly());
   }
   std::unique_lock lock(mutex_);
   Array copy = make(lock, array.shape(), array.dtype(), true);
   lock.unlock();
   array.copy_to(copy.mutable_data());
   return copy;
+}
+
+Array Dispatcher::share(MTL::Buffer* buffer, std::uint64_t byte_offset, Foreign foreign) {
+  require_usable();
+  if (!foreign.dtype) {
+    throw DTypeError(
+        array_message("dtype ", foreign.type_name, " is not supported; supported: ", dtype_names(), "."));
+  }
+  if (element_count(foreign.shape) == 0) return empty(foreign.shape, *foreign.dtype);
+  const Pool pool;
+  if (buffer == nullptr || buffer->device() != device_.get())
+    throw BackendError("[metal] the Metal buffer is of another device; copy it to host memory first.");
+  if (buffer->storageMode() != MTL::StorageModeShared)
+    throw BackendError("[metal] the Metal buffer is private to the device; copy it to a shared one first.");
+  const std::int64_t item = itemsize(*foreign.dtype);
+  Layout layout{std::move(foreign.shape), std::move(foreign.byte_strides), 0};
+  for (std::int64_t& stride : layout.strides) stride /= item;
+  const auto offset = static_cast<std::int64_t>(byte_offset);
+  if (offset % item != 0) {
+    throw ShapeError(array_message("the tensor begins at byte ", byte_offset,
+                                   " of its Metal buffer; that is no whole element of ", item, " bytes."));
+  }
+  layout.offset = offset / item;
+  const auto nbytes = static_cast<std::int64_t>(buffer->length());
+  std::unique_lock lock(mutex_);
+  auto block = allocator_.hold(NS::RetainPtr(buffer), std::move(foreign.owner));
+  lock.unlock();
+  return array_on(std::move(block), nbytes, std::move(layout), *foreign.dtype, foreign.readonly);
 }
 
 void Dispatcher::release(std::unique_ptr<Block> block) noexcept {

@@ -22,6 +22,7 @@
 #include "array.h"
 #include "dispatcher/allocator.h"
 #include "dispatcher/pipelines.h"
+#include "foreign.h"
 #include "launch/plan.h"
 
 namespace isometal {
@@ -67,6 +68,10 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   /// whole pages; else a copy. nullopt where `in_place` is asked for and impossible.
   std::optional<Array> adopt(const Array& array, bool in_place);
   bool holds(const Array& array) const;
+  /// An Array in a buffer of another library, from a byte of it on. Nothing orders that library's work and
+  /// this one's: it must have ended. Throws BackendError for a buffer of another device or one that the host
+  /// cannot read, DTypeError and ShapeError for what no Array can be.
+  Array share(MTL::Buffer* buffer, std::uint64_t byte_offset, Foreign foreign);
 
   /// Encodes a plan. `operands` are the arrays in the order of the planner's header; temporaries are added.
   void encode(const launch::Plan& plan, std::initializer_list<const Array*> operands);
@@ -106,7 +111,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void require_usable() const;
   /// Frees the lock while it waits for memory that the device still uses.
   Array make(std::unique_lock<std::mutex>& lock, const Dims& shape, DType dtype, bool host_writes);
-  Array array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype);
+  Array array_on(std::unique_ptr<Block> block, std::int64_t nbytes, Layout layout, DType dtype,
+                 bool readonly = false);
   void begin(std::unique_lock<std::mutex>& lock);
   void encode_one(const launch::Dispatch& dispatch, const Pipeline& pipeline);
   Closed close();

@@ -13,6 +13,7 @@
 
 #include "arguments.h"
 #include "error.h"
+#include "exchange.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -93,6 +94,21 @@ std::optional<Array> adopt_array(const Metal& metal, const Array& array, bool in
   return metal->adopt(array, in_place);
 }
 
+Array from_dlpack(const Metal& metal, nb::handle object) {
+  MetalTensor tensor = import_metal(object);
+  if (tensor.own && metal->holds(*tensor.own)) return *std::move(tensor.own);
+#if ISOMETAL_SOFT
+  throw BackendError(
+      "[metal] the input lies in a Metal buffer of another library, and the software device cannot read it; "
+      "move "
+      "it to host memory first.");
+#else
+  nb::gil_scoped_release release;
+  return metal->share(static_cast<MTL::Buffer*>(tensor.buffer), tensor.byte_offset,
+                      std::move(tensor.foreign));
+#endif
+}
+
 Array empty_array(const Metal& metal, nb::handle shape, nb::handle dtype) {
   const Dims dims = shape_argument(shape);
   const DType type = dtype_argument(dtype);
@@ -135,6 +151,12 @@ void bind_metal(nb::module_& m) {
       .def("adopt", &bindings::adopt_array, "array"_a, "in_place"_a = false,
            "The array on this device: itself, its memory in place, or a copy. None where in_place is "
            "impossible.")
+      .def("from_dlpack", &bindings::from_dlpack, "obj"_a,
+           nb::sig("def from_dlpack(self, obj: typing.Any) -> Array"),
+           "The array in a Metal buffer that obj exports by DLPack, device (8, 0), in place. Its producer "
+           "must "
+           "have\n"
+           "finished its work. On the software device only what arrays of this device exported.")
       .def("empty", &bindings::empty_array, "shape"_a, "dtype"_a,
            nb::sig("def empty(self, shape: int | collections.abc.Sequence[int], dtype: str) -> Array"),
            "Uninitialised and contiguous.")

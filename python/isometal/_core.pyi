@@ -231,6 +231,12 @@ class Metal:
         The array on this device: itself, its memory in place, or a copy. None where in_place is impossible.
         """
 
+    def from_dlpack(self, obj: Any) -> Array:
+        """
+        The array in a Metal buffer that obj exports by DLPack, device (8, 0), in place. Its producer must have
+        finished its work. On the software device only what arrays of this device exported.
+        """
+
     def empty(self, shape: int | Sequence[int], dtype: str) -> Array:
         """Uninitialised and contiguous."""
 

@@ -94,7 +94,12 @@ class Array:
         return values.copy() if copy else values
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        """As in the array API standard. On metal, dl_device=(8, 0) asks for the Metal buffer (an id<MTLBuffer>, as MLX
+        and PyTorch take it) instead of its host memory; on the software device only isometal can take that.
+        """
         self.eval()
+        if kwargs.get("copy") and tuple(kwargs.get("dl_device") or ()) == interchange.DLPACK_METAL:
+            return self.copy().__dlpack__(**{**kwargs, "copy": None})
         return interchange.dlpack_exporter(self._data, kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -237,7 +242,12 @@ def array(obj: Any, dtype: object = None, *, backend: str | None = None, copy: b
     dtype    the dtype to convert to; by default the input's own. float64 becomes float32, integers in lists and
              Python integers int32 (int64 where they need it), as in MLX
     backend  cpu, mlx or metal; by default the backend of ``obj`` if it is an Array, else the default backend
-    copy     True: share no memory with obj; False: error where a copy is needed; None: copy only where needed
+    copy     True: share no memory with obj; False: share it, error where that is impossible; None: what suits the
+             backend (cpu shares where it can, mlx and metal copy)
+
+    Where memory is shared, writing to obj changes the Array. On metal the work that reads it may begin later, at the
+    latest when something waits for its result: write again only after `eval` of all that was computed from it. There
+    copy=False needs memory in whole pages of 16 KiB, or in a Metal buffer (DLPack, on an Apple GPU).
 
     Raises DTypeError for other dtypes, ShapeError for ragged lists and for a copy that ``copy=False`` forbids,
     BackendError where the backend cannot run.

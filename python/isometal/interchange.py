@@ -16,6 +16,8 @@ from isometal.errors import BackendError, DTypeError, ShapeError
 
 #: The DLPack device type of host memory (dlpack.h, kDLCPU).
 _DLPACK_CPU = 1
+#: Metal buffers (kDLMetal), of the only device that there is.
+DLPACK_METAL = (8, 0)
 
 
 def to_backend(op: str, obj: Any, backend: Backend, dtype: DType | None = None, copy: bool | None = None) -> Data:
@@ -29,7 +31,7 @@ def to_backend(op: str, obj: Any, backend: Backend, dtype: DType | None = None, 
         copied = converted is not values
         if copy is False and copied:
             raise _copy_needed(f"{values.dtype} to {converted.dtype}")
-        data = backend.from_numpy(converted, copy=bool(copy) and not copied)
+        data = backend.from_numpy(converted, copy=None if copied else copy)
         if copy is False and not _shares_memory(backend, data, converted):
             raise _copy_needed(f"memory of {type(obj).__name__} on {backend.name}")
         return data

@@ -48,7 +48,9 @@ void throws(Body&& body, const std::string& part, const char* file, int line) {
   } catch (const Error& error) {
     const std::string message = error.what();
     if (message.find(part) == std::string::npos) fail(file, line, "message lacks '" + part + "': " + message);
-    const bool opened = message.rfind("[array] ", 0) == 0 || message.rfind("[soft] ", 0) == 0;
+    bool opened = false;
+    for (const char* const start : {"[array] ", "[metal] ", "[soft] "})
+      opened |= message.rfind(start, 0) == 0;
     if (!opened || message.back() != '.') fail(file, line, "not in form: " + message);
     return;
   } catch (const std::exception& error) {

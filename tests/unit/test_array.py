@@ -84,6 +84,32 @@ def test_cpu_shares_memory_with_numpy() -> None:
     assert np.shares_memory(im.array(values, backend="cpu", copy=False).numpy(), values)
 
 
+def test_copy_true_shares_nothing_whatever_the_backend(backend: str) -> None:
+    values = np.arange(4, dtype=np.float32)
+    x = im.array(values, backend=backend, copy=True)
+    values[:] = 7
+    assert x.tolist() == [0, 1, 2, 3]
+    assert not np.shares_memory(im.array(x, copy=True).numpy(), x.numpy())
+
+
+def test_copy_none_shares_on_cpu_and_copies_elsewhere(backend: str) -> None:
+    values = np.arange(4, dtype=np.float32)
+    x = im.array(values, backend=backend)
+    assert np.shares_memory(x.numpy(), values) is (backend == "cpu")
+    assert im.array(x)._data is x._data
+    assert im.array(x, copy=False)._data is x._data
+
+
+@pytest.mark.parametrize("other", ["mlx", "metal"])
+def test_copy_false_never_copies_to_another_backend(other: str) -> None:
+    if other not in BACKENDS:
+        pytest.skip(f"{other} cannot run here: {selection.unavailable(other)}")
+    with pytest.raises(im.ShapeError, match="copy=False forbids"):
+        im.array(np.arange(3, dtype=np.float32), backend=other, copy=False)
+    with pytest.raises(im.ShapeError, match="float64 to float32 needs a copy"):
+        im.array(np.zeros(3), backend=other, copy=False)
+
+
 @pytest.mark.parametrize("call", [lambda v: im.array(v, copy=False, backend="cpu"),
                                   lambda v: im.array(v, "float16", copy=False, backend="cpu")])  # fmt: skip
 def test_copy_false_is_an_error_where_a_copy_is_needed(call) -> None:

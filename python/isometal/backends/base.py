@@ -35,11 +35,15 @@ class Backend(Protocol):
     def device(self) -> Mapping[str, str]:
         """What runs the ops: ``kind`` (host-cpu, apple-gpu, software, ...), ``name``, ``family``, ``os``."""
 
-    def from_numpy(self, array: NDArray, *, copy: bool = False) -> Data:
-        """Data of the same shape and dtype (a supported one), any strides; shares memory if it can unless ``copy``."""
+    def from_numpy(self, array: NDArray, *, copy: bool | None = None) -> Data:
+        """Data of the same shape and dtype (a supported one), any strides.
+
+        copy: True never shares memory with the array, False always does where the backend can at all (the caller
+        looks; ShapeError where the backend knows better why not), None does what is best here.
+        """
 
     def from_native(self, obj: object) -> Data | None:
-        """``obj`` itself where it is this backend's own kind of data (of any dtype), else None. Never copies."""
+        """``obj`` where it is data of this backend, or in its memory, of any dtype; else None. Never copies."""
 
     def to_numpy(self, data: Data) -> NDArray:
         """Values as a NumPy array, without a copy where possible; bfloat16 as ml_dtypes. Waits for the result."""

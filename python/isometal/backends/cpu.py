@@ -46,7 +46,7 @@ class CpuBackend:
     def device(self) -> Mapping[str, str]:
         return host_cpu()
 
-    def from_numpy(self, array: NDArray, *, copy: bool = False) -> NDArray:
+    def from_numpy(self, array: NDArray, *, copy: bool | None = None) -> NDArray:
         return np.array(array) if copy else array
 
     def from_native(self, obj: object) -> NDArray | None:

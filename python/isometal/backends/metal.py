@@ -14,7 +14,11 @@ import numpy as np
 from isometal import _core, devices, dtypes
 from isometal.backends.base import Axes, Backend, GeluApprox, NDArray, Shape, host_os
 from isometal.dtypes import DType
+from isometal.errors import BackendError, ShapeError
+from isometal.interchange import DLPACK_METAL
 
+#: Of Apple silicon: what a buffer that uses memory in place must consist of.
+_PAGE = 16384
 _BFLOAT16_BITS = np.dtype(np.uint16)
 
 
@@ -35,15 +39,31 @@ class MetalBackend:
     def device(self) -> Mapping[str, str]:
         return self._device
 
-    def from_numpy(self, array: NDArray, *, copy: bool = False) -> _core.Array:
-        """Always a copy: work is asynchronous, and what is written to the array afterwards must not reach it."""
-        held = _core.from_bits(array.view(_BFLOAT16_BITS), "bfloat16") if array.dtype == dtypes.bfloat16 else None
-        data = self._metal.adopt(_core.asarray(array) if held is None else held)
-        assert data is not None
+    def from_numpy(self, array: NDArray, *, copy: bool | None = None) -> _core.Array:
+        """A copy unless ``copy`` is False: work is asynchronous, and what is written afterwards must not reach it."""
+        if array.dtype == dtypes.bfloat16:
+            host = _core.from_bits(array.view(_BFLOAT16_BITS), "bfloat16")
+        else:
+            host = _core.asarray(array)
+        data = self._metal.adopt(host, in_place=copy is False and array.size > 0)
+        if data is None:
+            raise ShapeError(
+                f"[array] {array.nbytes} bytes at {array.ctypes.data:#x} cannot be used in place on metal, and "
+                f"copy=False forbids a copy; they must fill whole pages of {_PAGE} bytes from a page on."
+            )
         return data
 
     def from_native(self, obj: object) -> _core.Array | None:
-        return obj if isinstance(obj, _core.Array) and self._metal.holds(obj) else None
+        """Also what another library exports from a Metal buffer by DLPack, in place."""
+        if isinstance(obj, _core.Array):
+            return obj if self._metal.holds(obj) else None
+        if not _exports_metal(obj):
+            return None
+        try:
+            return self._metal.from_dlpack(obj)
+        except (BackendError, ShapeError):
+            # Another device's, private to it, or on the host after all: what the way through NumPy makes of it counts.
+            return None
 
     def to_numpy(self, data: _core.Array) -> NDArray:
         """A view of the device's memory, which it keeps alive."""
@@ -170,6 +190,11 @@ class MetalBackend:
         if isinstance(mask, str):
             return self._metal.scaled_dot_product_attention(q, k, v, scale, causal=True)
         return self._metal.scaled_dot_product_attention(q, k, v, scale, mask)
+
+
+def _exports_metal(obj: object) -> bool:
+    device = getattr(obj, "__dlpack_device__", None) if not isinstance(obj, np.ndarray) else None
+    return device is not None and int(device()[0]) == DLPACK_METAL[0]
 
 
 BACKEND: Backend = MetalBackend()

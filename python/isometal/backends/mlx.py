@@ -79,7 +79,7 @@ class MlxBackend:
             "os": host_os(),
         }
 
-    def from_numpy(self, array: NDArray, *, copy: bool = False) -> mx.array:
+    def from_numpy(self, array: NDArray, *, copy: bool | None = None) -> mx.array:
         """Always a copy: MLX owns its memory."""
         try:
             return mx.array(array)
