@@ -44,6 +44,7 @@ std::unique_ptr<Block> Allocator::take(std::size_t bytes, bool host_writes, std:
     if (host_writes && found->second->last_use > completed) continue;
     std::unique_ptr<Block> block = std::move(found->second);
     free_.erase(found);
+    block->last_write = 0;  // of the array that it was
     stats_.cached_bytes -= block->bytes;
     stats_.active_bytes += block->bytes;
     ++stats_.reuses;

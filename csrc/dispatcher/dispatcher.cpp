@@ -295,6 +295,7 @@ void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pi
   bool hazard = false;
   for (const launch::Binding& binding : dispatch) {
     const Block& block = *blocks_[binding.operand].first;
+    if (!failures_.empty() && !binding.writes) throw_if_failed(block.last_write);
     hazard |= block.write_epoch == epoch_ || (binding.writes && block.read_epoch == epoch_);
   }
   if (hazard) {
@@ -387,7 +388,10 @@ void Dispatcher::completed(std::uint64_t serial, const Flight& flight, MTL::Comm
       for (const Pipeline* pipeline : flight.kernels) ++pipeline->runs;
     } else {
       failures_[serial] = failure;
-      if (failures_.size() > kFailuresKept) failures_.erase(failures_.begin());
+      // What was encoded since, in the belief that all is well, may have read what was not written.
+      for (std::uint64_t later = serial + 1; later <= committed_ + (encoder_ == nullptr ? 0 : 1); ++later)
+        failures_.try_emplace(later, failure);
+      while (failures_.size() > kFailuresKept) failures_.erase(failures_.begin());
       unreported_ = true;
     }
     const auto idle = std::partition(graveyard_.begin(), graveyard_.end(),
@@ -424,12 +428,15 @@ void Dispatcher::wait_for_all(std::unique_lock<std::mutex>& lock) {
   wait_for(lock, encoder_ == nullptr ? committed_ : committed_ + 1);
 }
 
-void Dispatcher::throw_failure(std::uint64_t written) {
+void Dispatcher::throw_if_failed(std::uint64_t written) {
   const auto own = failures_.find(written);
-  if (own != failures_.end()) {
-    unreported_ = false;
-    throw BackendError(own->second);
-  }
+  if (own == failures_.end()) return;
+  unreported_ = false;
+  throw BackendError(own->second);
+}
+
+void Dispatcher::throw_failure(std::uint64_t written) {
+  throw_if_failed(written);
   if (!unreported_) return;
   unreported_ = false;
   throw BackendError(failures_.rbegin()->second);

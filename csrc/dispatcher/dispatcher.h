@@ -124,6 +124,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t serial);
   /// For all that is encoded.
   void wait_for_all(std::unique_lock<std::mutex>& lock);
+  void throw_if_failed(std::uint64_t written);
   void throw_failure(std::uint64_t written);
   void wait_written(const Block& block);
   void release(std::unique_ptr<Block> block) noexcept;
@@ -154,8 +155,9 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   std::uint64_t committed_ = 0;  ///< serial of the last committed command buffer; the open one's is one more
   std::uint64_t completed_ = 0;
   std::uint64_t epoch_ = 1;
-  bool fenced_ = false;                            ///< an encoder has updated the fence
-  std::map<std::uint64_t, std::string> failures_;  ///< texts by serial, the latest few
+  bool fenced_ = false;  ///< an encoder has updated the fence
+  /// Texts by serial, the latest few: of command buffers that failed, and of those that may depend on them.
+  std::map<std::uint64_t, std::string> failures_;
   bool unreported_ = false;                        ///< a failure that no call has thrown yet
   std::vector<std::unique_ptr<Block>> graveyard_;  ///< memory of the host that the device still uses
   DispatchStats stats_;

@@ -85,11 +85,13 @@ void Pipelines::clear() {
   const std::unique_lock lock(mutex_);
   pipelines_.clear();
   libraries_ = {};
+  loader_ = nullptr;
 }
 
 MTL::Library* Pipelines::library(launch::Family family) {
   auto& held = libraries_[static_cast<std::size_t>(family)];
   if (held) return held.get();
+  if (!loader_) throw BackendError("[metal] the device was shut down with the interpreter.");
   NS::Error* error = nullptr;
   MTL::Library* const made = open_library(device_, loader_(launch::name(family)), &error);
   if (made == nullptr) refuse("library", launch::name(family), error);

@@ -48,7 +48,7 @@ class Pipelines {
   std::size_t count() const;
   /// Every pipeline. The caller holds the dispatcher's lock.
   std::vector<KernelRuns> runs() const;
-  /// Lets go of all of them. Nothing may be under way.
+  /// Lets go of all of them and of the loader: no more are made. Nothing may be under way.
   void clear();
 
  private:

@@ -22,13 +22,17 @@ namespace isometal {
 namespace bindings {
 
 Metal::Metal(nb::callable loader) {
-  // Called from any thread, and needed until the process ends: the reference is never given back.
-  PyObject* const load = loader.release().ptr();
+  // Called and let go of from any thread.
+  const std::shared_ptr<PyObject> load(loader.release().ptr(), [](PyObject* held) {
+    if (!nb::is_alive()) return;
+    nb::gil_scoped_acquire acquire;
+    Py_DECREF(held);
+  });
   nb::gil_scoped_release release;
   dispatcher_ = Dispatcher::create(
       [load](std::string_view family) {
         nb::gil_scoped_acquire acquire;
-        const nb::object code = nb::borrow(load)(nb::str(family.data(), family.size()));
+        const nb::object code = nb::borrow(load.get())(nb::str(family.data(), family.size()));
         if (nb::isinstance<nb::str>(code))
           return KernelCode{KernelCode::Form::kSource, nb::cast<std::string>(code)};
         const nb::object path = nb::module_::import_("os").attr("fspath")(code);

@@ -148,6 +148,10 @@ void CommandBufferImpl::execute() {
     });
   }
   run_steps();
+  // Before anybody is told: who hears that all has ended may end the process, and kernels belong to its
+  // interpreter.
+  kept_.clear();
+  for (const auto& step : steps_) step->release();
   {
     const std::lock_guard lock(mutex_);
     times_.gpu_end = now();
@@ -234,8 +238,6 @@ void CommandBufferImpl::call(std::vector<MTL::HandlerFunction>& handlers, const 
 }
 
 void CommandBufferImpl::finish() {
-  kept_.clear();
-  for (const auto& step : steps_) step->release();
   const std::lock_guard lock(mutex_);
   completed_handled_ = true;
   changed_.notify_all();

@@ -67,6 +67,8 @@ class MetalBackend:
 
     def to_numpy(self, data: _core.Array) -> NDArray:
         """A view of the device's memory, which it keeps alive."""
+        # The buffer protocol could tell of a failure as a BufferError only.
+        data.wait()
         return np.asarray(data)
 
     def shape(self, data: _core.Array) -> Shape:
