@@ -82,13 +82,20 @@ def test_a_sync_of_other_arrays_tells_too_and_only_once(broken: MetalBackend) ->
 
 
 def test_what_was_computed_from_it_never_passes_for_a_result(broken: MetalBackend) -> None:
-    x = _ones(broken)
+    x, long = _ones(broken), broken.from_numpy(np.ones(1 << 22, np.float32))
+    broken.eval(broken.negative(long))
+    # Keeps the device busy until everything is encoded, as a rule; where it does not, encoding already raises.
+    kept = [broken.negative(long) for _ in range(4)]
+    broken._metal.flush()
     y = broken.add(x, x)
     broken._metal.flush()
-    z = broken.negative(y)
-    for _ in range(2):
+    with pytest.raises(im.BackendError, match=_MESSAGE):
+        kept.append(broken.negative(y))
+        broken.to_numpy(kept[-1])
+    for z in kept[4:]:
         with pytest.raises(im.BackendError, match=_MESSAGE):
             broken.to_numpy(z)
+    assert broken.to_numpy(kept[0])[0] == -1
     # Known to have failed: not even encoded.
     dispatches = broken._metal.stats()["dispatches"]
     with pytest.raises(im.BackendError, match=_MESSAGE):
