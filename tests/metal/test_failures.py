@@ -84,15 +84,21 @@ def test_a_sync_of_other_arrays_tells_too_and_only_once(broken: MetalBackend) ->
 def test_what_was_computed_from_it_never_passes_for_a_result(broken: MetalBackend) -> None:
     x, long = _ones(broken), broken.from_numpy(np.ones(1 << 22, np.float32))
     broken.eval(broken.negative(long))
+    with pytest.raises(im.BackendError, match=_MESSAGE):
+        broken.eval(broken.add(x, x))
     # Keeps the device busy until everything is encoded, as a rule; where it does not, encoding already raises.
-    kept = [broken.negative(long) for _ in range(4)]
+    kept = [broken.negative(long) for _ in range(8)]
     broken._metal.flush()
     y = broken.add(x, x)
     broken._metal.flush()
-    with pytest.raises(im.BackendError, match=_MESSAGE):
+
+    def read_what_follows() -> None:
         kept.append(broken.negative(y))
         broken.to_numpy(kept[-1])
-    for z in kept[4:]:
+
+    with pytest.raises(im.BackendError, match=_MESSAGE):
+        read_what_follows()
+    for z in kept[8:]:
         with pytest.raises(im.BackendError, match=_MESSAGE):
             broken.to_numpy(z)
     assert broken.to_numpy(kept[0])[0] == -1
