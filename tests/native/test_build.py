@@ -304,16 +304,36 @@ class TestCompiledKernels:
         place = provenance.data_directory
         monkeypatch.setattr(provenance, "data_directory", lambda name: folder if name == "compiled" else place(name))
 
-    def test_xcode_is_asked_for_the_same_arithmetic(self, tmp_path: Path) -> None:
-        """A stand-in for xcrun writes down what it was asked."""
+    @pytest.fixture
+    def xcrun(self, tmp_path: Path) -> Path:
+        """A stand-in for Xcode, which writes down what it was asked."""
         xcrun = tmp_path / "xcrun"
         xcrun.write_text(
             f"#!{sys.executable}\n"
             "import pathlib, sys\n"
             f"with open({str(tmp_path / 'log')!r}, 'a') as log: print(*sys.argv[1:], file=log)\n"
-            "pathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_bytes(b'MTLB')\n"
+            "if '-o' in sys.argv: pathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_bytes(b'MTLB')\n"
         )
         xcrun.chmod(0o755)
+        return xcrun
+
+    def test_cmake_for_macos_compiles_every_family_where_xcode_is(self, xcrun: Path, tmp_path: Path) -> None:
+        pytest.importorskip("ziglang", reason="ziglang is in the extra `soft`")
+        headers = tmp_path / "metal_cpp" / "Metal"
+        headers.mkdir(parents=True)
+        (headers / "Metal.hpp").touch()
+        defines = ["-DISOMETAL_ZIG_TARGET=aarch64-macos.14.0", f"-DISOMETAL_METAL_CPP={headers.parent}"]
+        defines += [f"-DISOMETAL_ZIG_PYTHON={sys.executable}", f"-DPython_EXECUTABLE={sys.executable}"]
+        toolchain = f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"
+        build = tmp_path / "build"
+        for xcode, families in ((tmp_path / "none", 0), (xcrun, len(list((ROOT / "metal").glob("*.metal"))))):
+            result = run("cmake", "-S", ROOT, "-B", build, toolchain, *defines, f"-DISOMETAL_XCRUN={xcode}")
+            assert result.returncode == 0, text(result)
+            made = run("cmake", "--build", build, "--target", "isometal_kernels")
+            assert (made.returncode == 0) is (families > 0), text(made)
+            assert len(list(build.glob("compiled/*.metallib"))) == families
+
+    def test_xcode_is_asked_for_the_same_arithmetic(self, xcrun: Path, tmp_path: Path) -> None:
         result = run(sys.executable, COMPILE_KERNELS, "mask", "--out", tmp_path / "out", "--xcrun", xcrun)
         assert result.returncode == 0, text(result)
         asked = [line.split() for line in (tmp_path / "log").read_text().splitlines()]

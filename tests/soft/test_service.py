@@ -97,7 +97,7 @@ def test_without_a_service_it_says_so():
 
 
 def test_the_default_library_is_none_yet():
-    with pytest.raises(SoftDeviceError, match="ships no Metal kernels"):
+    with pytest.raises(SoftDeviceError, match="this process has no default library"):
         service.Service().open_default()
 
 

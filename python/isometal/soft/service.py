@@ -75,7 +75,8 @@ class Service:
         return self._add(library, options.max_threads_per_threadgroup)
 
     def open_default(self) -> tuple[int, list[str], str]:
-        raise SoftDeviceError("[soft] this version of isometal ships no Metal kernels; open a library of your own.")
+        """On a Mac that is the application's own; Python has none."""
+        raise SoftDeviceError("[soft] this process has no default library; open one by its path, data or source.")
 
     def function_constants(self, library: int, function: str) -> list[FunctionConstant]:
         return list(self._library(library)[0].constants(function))
