@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from isometal.optable import OPS
 from isometal.parity.bench import Row
-from isometal.parity.cases.bench import SIZES
+from isometal.parity.cases.bench import GROUPS
 
-#: (op, dtype, size). float32 at every size, the half-precision dtypes at one: they differ in arithmetic, not in how
-#: they scale.
-GROUPS = [
-    (op, dtype, size)
-    for op in OPS
-    for dtype, sizes in (("float32", SIZES), ("float16", ("medium",)), ("bfloat16", ("medium",)))
-    for size in sizes
-]
 GROUP_IDS = ["-".join(group) for group in GROUPS]
 
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "dispatcher/device_kind.h"
 #include "error.h"
 #include "metal_helpers.h"
 
@@ -102,12 +103,12 @@ Dispatcher::~Dispatcher() {
 DeviceInfo Dispatcher::info() const {
   const Pool pool;
   DeviceInfo info;
+  info.name = device_->name()->utf8String();
 #if ISOMETAL_SOFT
   info.kind = "software";
 #else
-  info.kind = "apple-gpu";
+  info.kind = apple_device_kind(info.name);
 #endif
-  info.name = device_->name()->utf8String();
   info.family = device_->architecture()->name()->utf8String();
   info.memory_bytes = device_->recommendedMaxWorkingSetSize();
   return info;

@@ -28,7 +28,7 @@
 namespace isometal {
 
 struct DeviceInfo {
-  std::string kind;  ///< "apple-gpu" or "software"
+  std::string kind;  ///< "apple-gpu", "apple-paravirtual" or "software"
   std::string name;
   std::string family;
   std::uint64_t memory_bytes = 0;  ///< recommended working set

@@ -143,7 +143,7 @@ void bind_metal(nb::module_& m) {
            "BackendError\n"
            "where there is no device.")
       .def("info", &bindings::device_info, nb::sig("def info(self) -> dict[str, typing.Any]"),
-           "kind (apple-gpu or software), name, family, memory_bytes.")
+           "kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes.")
       .def("stats", &bindings::stats, nb::sig("def stats(self) -> dict[str, int]"),
            "Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command "
            "buffers.")

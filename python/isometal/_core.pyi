@@ -214,7 +214,9 @@ class Metal:
         """
 
     def info(self) -> dict[str, Any]:
-        """kind (apple-gpu or software), name, family, memory_bytes."""
+        """
+        kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes.
+        """
 
     def stats(self) -> dict[str, int]:
         """

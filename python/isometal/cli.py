@@ -1,4 +1,4 @@
-"""The command line: `isometal parity`, `gate`, `status`, `devices`, `ops`, and `soft`, which is in cli_soft.py.
+"""The command line: `isometal parity`, `gate`, `qualify`, `status`, `devices`, `ops`; `soft` is in cli_soft.py.
 
 Only typer is imported here, so that `--help` is quick; each command imports what it needs. Expected errors are one
 line on stderr and exit code 2.
@@ -50,6 +50,7 @@ def _root(
     isometal parity                 prove every op on every backend of this machine
     isometal parity --op softmax    one op
     isometal gate --evidence FILE   may Metal become the default?
+    isometal qualify                both on your Mac's GPU, and a bench: evidence to share
     isometal status                 which backend is the default, and why
     isometal devices                the Metal devices here, and which one runs
     isometal ops                    the ops, and what each owes
@@ -155,6 +156,44 @@ def gate(
     from isometal import gate_command
 
     raise typer.Exit(gate_command.run(evidence, accept=accept, forget=forget, as_json=json))
+
+
+@app.command(short_help="On a Mac: prove Metal on its GPU, bundle the evidence.")
+@expected_errors
+def qualify(
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The bundle. Default: isometal-evidence-DEVICE-TIME.zip, here."),
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Where it qualifies, make Metal the default here.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Run where nothing can qualify, on whatever Metal device there is.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON; all else goes to stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures, summaries and the result.")] = False,
+) -> None:
+    """Qualify Metal on this Mac: parity on its GPU, a bench against MLX, the gate, and one file of evidence to share.
+
+    Takes some minutes on an idle machine. Where nothing can qualify (a software device, the paravirtual GPU of a
+    virtual machine or hosted runner, no MLX) it says so at once and runs nothing.
+
+    \b
+    isometal qualify                     run everything, write the bundle, say what to do next
+    isometal qualify --accept            and, where it qualifies, make Metal the default on this machine
+    isometal gate --forget               undo that
+    isometal qualify --rehearse          the same steps on another device, labelled; it never qualifies
+
+    \b
+    The bundle holds evidence.json (what ran, on which GPU and macOS, with which kernels), the matrix, the bench's
+    ratios, `isometal status` and `devices` as JSON, and the gate's decision. No user name, path or host name is in it.
+
+    \b
+    Exit codes: 0 qualified; 3 not qualified, with every reason; 2 usage or environment; 130 Ctrl-C, nothing written.
+    """
+    from isometal import qualify_command
+
+    options = qualify_command.Options(output=output, accept=accept, rehearse=rehearse, as_json=json, quiet=quiet)
+    raise typer.Exit(qualify_command.run(options))
 
 
 @app.command(short_help="The default backend and why; what is installed.")

@@ -1,7 +1,7 @@
 """The Metal devices: which kinds there are, which one this process uses, and what `isometal devices` prints.
 
-A build holds one kind. On Apple silicon that is Apple's GPU, elsewhere the software device, which runs the same kernels
-on the CPU and is never presented as a GPU.
+On Apple silicon a build holds Apple's GPU, or in a virtual machine the paravirtual device, which says itself that it is
+one; elsewhere the software device, which runs the same kernels on the CPU and is never presented as a GPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from isometal.errors import BackendError, IsometalError
 
 #: Names the device to use; without it, Apple's GPU where there is one, else the software device.
 VARIABLE = "ISOMETAL_DEVICE"
-KINDS = ("apple-gpu", "software")
+KINDS = ("apple-gpu", "apple-paravirtual", "software")
 
 
 def requested() -> str | None:
@@ -26,19 +26,28 @@ def requested() -> str | None:
     return wanted
 
 
-def default_kind() -> str:
-    """The kind that this build holds."""
-    return "software" if hasattr(_core, "SoftKernel") else "apple-gpu"
+def held_kinds() -> tuple[str, ...]:
+    """The kinds of which this build may find one. Only the device tells whether a Mac is virtual."""
+    return ("software",) if hasattr(_core, "SoftKernel") else ("apple-gpu", "apple-paravirtual")
 
 
 def open_device() -> _core.Metal:
     """The device to use. Raises BackendError where this build or machine has none such."""
     wanted = requested()
-    kind = wanted or default_kind()
-    why_not = _obstacle(kind)
+    start = f"[metal] {f'{VARIABLE}={wanted}: ' if wanted else ''}"
+    why_not = _obstacle(wanted or held_kinds()[0])
     if why_not is not None:
-        raise BackendError(f"[metal] {f'{VARIABLE}={wanted}: ' if wanted else ''}{why_not}")
-    return _core.Metal(kernels.library)
+        raise BackendError(f"{start}{why_not}")
+    device = _core.Metal(kernels.library)
+    if wanted not in (None, device.info()["kind"]):
+        other = _other(device.info())
+        device.shut_down()
+        raise BackendError(f"{start}{other}")
+    return device
+
+
+def _other(info: dict[str, Any]) -> str:
+    return f"the Metal device of this machine is {info['name']}, of the kind {info['kind']}."
 
 
 def _obstacle(kind: str) -> str | None:
@@ -46,8 +55,8 @@ def _obstacle(kind: str) -> str | None:
     platform = _core.build_info()["platform"]
     if not hasattr(_core, "Metal"):
         return f"this build of isometal, for {platform}, has no Metal device; install a wheel for your platform."
-    if kind != default_kind():
-        others = "macOS on Apple silicon" if kind == "apple-gpu" else "machines without an Apple GPU"
+    if kind not in held_kinds():
+        others = "machines without an Apple GPU" if kind == "software" else "macOS on Apple silicon"
         return f"this build of isometal is for {platform}; the device {kind} is in those for {others}."
     if kind == "software":
         # The import is what lets the device compile kernels.
@@ -64,10 +73,10 @@ def collect() -> dict[str, Any]:
     """What the command says, as JSON data. Raises BackendError where the environment names no device."""
     wanted = requested()
     devices = {kind: _describe(kind) for kind in KINDS}
-    kind = wanted or default_kind()
+    available = [kind for kind in KINDS if devices[kind]["available"] and wanted in (None, kind)]
     return {
         "devices": devices,
-        "chosen": kind if devices[kind]["available"] else None,
+        "chosen": next(iter(available), None),
         "reason": f"{VARIABLE}={wanted}" if wanted else "Apple's GPU where there is one, else the software device",
     }
 
@@ -85,6 +94,8 @@ def _describe(kind: str) -> dict[str, Any]:
         return facts | {"reason": str(error).partition("] ")[2]}
     info = device.info()
     device.shut_down()
+    if info["kind"] != kind:
+        return facts | {"reason": _other(info)}
     found = {key: info[key] for key in ("name", "family", "memory_bytes")}
     return facts | found | {"available": True, "threads": threads}
 
@@ -97,13 +108,13 @@ def as_text(facts: dict[str, Any]) -> str:
     """The same for people."""
     lines = []
     for kind, device in facts["devices"].items():
-        start = f"{'*' if kind == facts['chosen'] else ' '} {kind:<10} "
+        start = f"{'*' if kind == facts['chosen'] else ' '} {kind:<17} "
         if not device["available"]:
             lines.append(f"{start}not available: {device['reason']}")
             continue
         lines.append(f"{start}{device['name']}")
         if device["software"]:
-            lines.append(f"{'':13}software: kernels run on the CPU, on {device['threads']} threads")
-        lines.append(f"{'':13}family {device['family']}, memory {device['memory_bytes'] / 2**30:.1f} GiB")
+            lines.append(f"{'':20}software: kernels run on the CPU, on {device['threads']} threads")
+        lines.append(f"{'':20}family {device['family']}, memory {device['memory_bytes'] / 2**30:.1f} GiB")
     lines.append(f"chosen: {facts['chosen'] or 'none'} ({facts['reason']})")
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from isometal.errors import BackendError, IsometalError
 from isometal.optable import OPS
 from isometal.parity import evidence as documents
 from isometal.parity import gate
+from isometal.parity.evidence import Evidence
 from isometal.parity.gate import Decision, Reason
 from isometal.parity.matrix import one_line
 
@@ -21,7 +22,7 @@ QUALIFIED, REFUSED = 0, 3
 #: Reasons of one code that are shown; JSON holds them all.
 _SHOWN = 8
 _RECIPE = (
-    "To qualify, on a Mac with Metal kernels installed:\n"
+    "To qualify, on a Mac with Apple silicon: isometal qualify --accept. In two steps:\n"
     "  isometal parity --json evidence.json\n"
     "  isometal gate --evidence evidence.json --accept\n"
 )
@@ -71,10 +72,7 @@ def _decide(path: Path, *, accept: bool, as_json: bool) -> int:
     digest = hashlib.sha256(data).hexdigest()
     recorded = None
     if accept and decision.qualified and found is not None:
-        decision = gate.decide_device(found, metal_device())
-        if decision.qualified:
-            device = found.backends[gate.GATED].device or {}
-            recorded = _record(digest, device)
+        decision, recorded = accepted(found, digest)
     if as_json:
         reasons = [{"code": reason.code, "text": reason.text} for reason in decision.reasons]
         recorded_at = None if recorded is None else str(recorded)
@@ -83,6 +81,17 @@ def _decide(path: Path, *, accept: bool, as_json: bool) -> int:
     else:
         _print(decision, path, recorded)
     return QUALIFIED if decision.qualified else REFUSED
+
+
+def accepted(found: Evidence, digest: str) -> tuple[Decision, Path | None]:
+    """Record evidence that qualifies, whose SHA-256 is ``digest``, for this machine, if it is one like that of the run.
+
+    Raises IsometalError and OSError where that cannot be written.
+    """
+    decision = gate.decide_device(found, metal_device())
+    if not decision.qualified:
+        return decision, None
+    return decision, _record(digest, found.backends[gate.GATED].device or {})
 
 
 def metal_device() -> Mapping[str, str] | str:
@@ -112,14 +121,19 @@ def _print(decision: Decision, path: Path, recorded: Path | None) -> None:
             print("Add --accept to make it the default on this machine.")
         return
     print(f"Metal is not qualified as the default backend by {path}:")
+    print("\n".join(lines_of(decision.reasons, "--json lists all")))
+
+
+def lines_of(reasons: Sequence[Reason], where: str) -> list[str]:
+    """The reasons for people, a few of each code; ``where`` says what holds the others."""
     shown: Counter[str] = Counter()
-    for reason in decision.reasons:
+    lines = []
+    for reason in reasons:
         shown[reason.code] += 1
         if shown[reason.code] <= _SHOWN:
-            print(f"  {reason.code}: {one_line(reason.text)}")
-    for code, count in shown.items():
-        if count > _SHOWN:
-            print(f"  {code}: and {count - _SHOWN} more (--json lists all)")
+            lines.append(f"  {reason.code}: {one_line(reason.text)}")
+    lines += [f"  {code}: and {count - _SHOWN} more ({where})" for code, count in shown.items() if count > _SHOWN]
+    return lines
 
 
 def _json(answer: object) -> str:

@@ -319,16 +319,16 @@ def test_devices_lists_what_runs_and_why_the_others_do_not():
     result = isometal("devices", "--json", ISOMETAL_SOFT_THREADS="3")
     assert result.returncode == 0, result.stderr
     facts = json.loads(result.stdout)
-    assert set(facts["devices"]) == {"apple-gpu", "software"}
+    assert set(facts["devices"]) == {"apple-gpu", "apple-paravirtual", "software"}
     here = facts["devices"].pop(facts["chosen"])
     assert here["available"] is True
     assert here["name"]
     assert here["family"]
     assert here["memory_bytes"] > 0
     assert (here["software"], here["threads"]) == ((True, 3) if facts["chosen"] == "software" else (False, None))
-    (other,) = facts["devices"].values()
-    assert other["available"] is False
-    assert other["reason"].startswith("this build of isometal is for ")
+    for other in facts["devices"].values():
+        assert other["available"] is False
+        assert re.match("this build of isometal is for |the Metal device of this machine is ", other["reason"])
 
 
 def test_devices_never_calls_software_a_gpu():
@@ -338,6 +338,7 @@ def test_devices_never_calls_software_a_gpu():
         assert re.search(r"^\* software +isometal software Metal device \(CPU ", text, re.M)
         assert re.search(r"software: kernels run on the CPU, on \d+ threads$", text, re.M)
         assert re.search(r"^  apple-gpu +not available: ", text, re.M)
+        assert re.search(r"^  apple-paravirtual +not available: ", text, re.M)
     assert text.splitlines()[-1].endswith("(Apple's GPU where there is one, else the software device)")
 
 
@@ -359,16 +360,16 @@ def test_devices_with_a_device_that_is_not_here_exits_2(arguments):
 def test_devices_with_an_unknown_device_is_one_line():
     result = isometal("devices", ISOMETAL_DEVICE="gpu")
     assert (result.returncode, result.stdout) == (2, "")
-    text = "[metal] ISOMETAL_DEVICE='gpu' names no device; choose one of apple-gpu, software."
+    text = "[metal] ISOMETAL_DEVICE='gpu' names no device; choose one of apple-gpu, apple-paravirtual, software."
     assert result.stderr == f"isometal: {text}\n"
 
 
 def test_devices_says_what_keeps_the_software_device_from_running():
     code = "import sys; sys.modules['llvmlite'] = None; from isometal.cli import main; main()"
     result = isometal("devices", code=code)
-    if "apple-gpu  isometal" not in result.stdout:
+    if "* apple-" not in result.stdout:
         assert result.returncode == 2
-        assert "software   not available: the software Metal device needs llvmlite; pip install" in result.stdout
+        assert "software          not available: the software Metal device needs llvmlite; pip install" in result.stdout
 
 
 def test_ops_lists_the_table():

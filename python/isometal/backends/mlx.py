@@ -72,9 +72,11 @@ class MlxBackend:
         if _on_cpu():
             return host_cpu()
         info = mx.device_info(mx.default_device()) if hasattr(mx, "device_info") else mx.metal.device_info()
+        name = str(info.get("device_name", "unknown"))
+        apple = "apple-paravirtual" if "paravirtual" in name.lower() else "apple-gpu"
         return {
-            "kind": "apple-gpu" if mx.metal.is_available() else "gpu",
-            "name": str(info.get("device_name", "unknown")),
+            "kind": apple if mx.metal.is_available() else "gpu",
+            "name": name,
             "family": str(info.get("architecture", "unknown")),
             "os": host_os(),
         }

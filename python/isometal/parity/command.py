@@ -51,19 +51,19 @@ class Options:
     quiet: bool = False
 
 
-def run(options: Options) -> int:
+def run(options: Options, command: Sequence[str] | None = None) -> int:
     """Run the suite as asked and return the exit code: 0 proved, 1 failed, 2 environment, 130 interrupted.
 
-    Raises UsageError before anything has run.
+    ``command`` is what the evidence says was run, by default the words of this process. Raises UsageError before
+    anything has run.
     """
     selected = _selected(options)
     outputs = _outputs(options)
     backends = {name: backend_info(name) for name in BACKENDS}
     due = _due(options, selected, backends)
     checks = _plan(options, selected, backends)
-    builder = EvidenceBuilder(
-        selected, seed=options.seed, profile=options.profile, backends=backends, command=["isometal", *sys.argv[1:]]
-    )
+    words = ["isometal", *sys.argv[1:]] if command is None else command
+    builder = EvidenceBuilder(selected, seed=options.seed, profile=options.profile, backends=backends, command=words)
     # Where data goes to stdout, everything meant for people goes to stderr.
     console = _console(stderr="-" in outputs)
     if not options.quiet:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from isometal.optable import OPS
 from isometal.parity.cases.collect import Collector
 from isometal.parity.model import ArraySpec, Case, Operand
 
 SIZES = ("small", "medium", "large")
+#: (op, dtype, size) of a whole bench. float32 at every size, the half-precision dtypes at one: they differ in
+#: arithmetic, not in how they scale.
+GROUPS = [
+    (op, dtype, size)
+    for op in OPS
+    for dtype, sizes in (("float32", SIZES), ("float16", ("medium",)), ("bfloat16", ("medium",)))
+    for size in sizes
+]
 _FLAT = ((16,), (100_000,), (10_000_000,))
 _ROWS = ((1, 64), (512, 1024), (4096, 4096))
 _SOFTMAX = ((1, 64), (512, 1024), (4096, 1024))
@@ -54,8 +63,6 @@ def _operands(c: Collector, index: int) -> tuple[tuple[Operand, ...], dict[str, 
 
 def bench_cases(op: str, dtype: str) -> dict[str, Case]:
     """The cases small, medium and large of ``op``; empty where it does not take ``dtype``."""
-    from isometal.optable import OPS
-
     if dtype not in OPS[op].dtypes:
         return {}
     out = {}
