@@ -57,10 +57,12 @@ def _turned(metal: MetalBackend, x: Array) -> Array:
 def _binary(op: str) -> Cases:
     def cases(metal: MetalBackend, dtype: str) -> Iterator[Array]:
         call = getattr(metal, op)
-        x, y = _held(metal, (37, 150), dtype), _held(metal, (37, 150), dtype, 1)
-        yield call(x, y)
-        yield call(x, metal.broadcast_to(_held(metal, (150,), dtype, 2), (37, 150)))
-        yield call(x, _turned(metal, _held(metal, (150, 37), dtype, 3)))
+        yield call(_held(metal, (5003,), dtype), _held(metal, (5003,), dtype, 1))
+        # Each layout has pipelines of its own; one op is enough.
+        if (op, dtype) == ("subtract", "float32"):
+            x = _held(metal, (37, 150), dtype)
+            yield call(x, metal.broadcast_to(_held(metal, (150,), dtype, 2), (37, 150)))
+            yield call(x, _turned(metal, _held(metal, (150, 37), dtype, 3)))
 
     return cases
 
@@ -68,7 +70,6 @@ def _binary(op: str) -> Cases:
 def _unary(call: Callable[[MetalBackend, Array], Array]) -> Cases:
     def cases(metal: MetalBackend, dtype: str) -> Iterator[Array]:
         yield call(metal, _held(metal, (5003,), dtype))
-        yield call(metal, metal.getitem(_held(metal, (60, 90), dtype), (slice(1, None, 2), slice(None))))
 
     return cases
 
@@ -110,23 +111,21 @@ def _norm(op: str) -> Cases:
 
 def _rope(metal: MetalBackend, dtype: str) -> Iterator[Array]:
     x, freqs = _held(metal, (2, 9, 33, 80), dtype), metal.from_numpy(np.linspace(1, 99, 32, dtype=np.float32))
-    offsets = metal.from_numpy(np.array([5, 999_999], np.int32))
-    for traditional, wavelengths in itertools.product((False, True), (None, freqs)):
-        for offset in (999_999, offsets):
-            yield metal.rope(x, 64, traditional, 10000.0, 1.0, offset, wavelengths)
+    for traditional in (False, True):
+        yield metal.rope(x, 64, traditional, 10000.0, 1.0, 999_999, None)
+    yield metal.rope(x, 64, False, 10000.0, 1.0, 999_999, freqs)
 
 
 def _matmul(metal: MetalBackend, dtype: str) -> Iterator[Array]:
     a, b = _held(metal, (2, 77, 300), dtype), _held(metal, (2, 300, 70), dtype, 1)
     yield metal.matmul(a, b)
-    yield metal.matmul(_turned(metal, _held(metal, (300, 77), dtype)), _turned(metal, _held(metal, (70, 300), dtype)))
-    for vectors in (1, 3):
+    for vectors in (1, 8):
         yield metal.matmul(a, _held(metal, (2, 300, vectors), dtype, 2))
         yield metal.matmul(_held(metal, (2, vectors, 300), dtype, 2), b)
 
 
 def _attention(metal: MetalBackend, dtype: str) -> Iterator[Array]:
-    for queries, dim in ((5, 64), (40, 40)):
+    for queries, dim in ((5, 16), (40, 12)):
         q = _held(metal, (2, 4, queries, dim), dtype)
         k, seen = _held(metal, (2, 2, 1100, dim), dtype, 1), numbers((2, 2, 1100, dim), dtype, 2)
         seen[0, 0, 77] = np.inf

@@ -55,6 +55,11 @@ def same(metal: MetalBackend, actual: Any, expected: NDArray) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+def _sizes(variant: str) -> tuple[int, ...]:
+    """A single element by strides has a pipeline of its own, which a few dtypes are enough for: those of the views."""
+    return SIZES[1:] if "strided" in variant else SIZES
+
+
 def binary_ops(dtype: str) -> tuple[str, ...]:
     return ("add", "subtract", "multiply", *(("divide",) if dtype in FLOATING else ()))
 
@@ -70,7 +75,7 @@ def test_binary_ops(metal: MetalBackend, force: Callable[..., None], dtype: str,
     """Every op of every dtype; special values among the others."""
     force("binary", variant)
     for op in binary_ops(dtype):
-        for size in SIZES:
+        for size in _sizes(variant):
             compare_binary(metal, op, normal_values((size,), dtype, 1), normal_values((size,), dtype, 2))
 
 
@@ -105,7 +110,7 @@ def test_binary_views(metal: MetalBackend, force: Callable[..., None], variant: 
 @pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype != "bool"])
 def test_negative(metal: MetalBackend, force: Callable[..., None], dtype: str, variant: str) -> None:
     force("unary", variant)
-    for shape in (*((size,) for size in SIZES), (), (0, 3)):
+    for shape in (*((size,) for size in _sizes(variant)), (0, 3)):
         x = normal_values(shape, dtype)
         same(metal, metal.negative(metal.from_numpy(x)), np.asarray(np.negative(x)))
 
@@ -194,7 +199,7 @@ def test_activation_variants(metal: MetalBackend, force: Callable[..., None], na
     for dtype in FLOATING:
         x = metal.from_numpy(normal_values((3, 4099), dtype))
         expected = metal.to_numpy(activation(metal, name, x))
-        for variant in VARIANTS:
+        for variant in CORNERS:
             force("unary", variant)
             same(metal, activation(metal, name, x), expected)
             part = metal.getitem(x, (slice(None), slice(1, 37, 2)))
@@ -236,7 +241,7 @@ def test_conversions(metal: MetalBackend, force: Callable[..., None], source: st
     force("unary", variant)
     x = conversion_values(source)
     for target in DTYPES:
-        for part in (x, x[:1], np.resize(x, 4099)):
+        for part in (x, np.resize(x, 4099), *([] if "strided" in variant else [x[:1]])):
             same(metal, metal.astype(metal.from_numpy(part), dtypes.BY_NAME[target]), _converted(part, target))
 
 

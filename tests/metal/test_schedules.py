@@ -21,16 +21,20 @@ SCHEDULES = ({"ISOMETAL_SOFT_MODE": "fast"}, {"ISOMETAL_SOFT_MODE": "shuffled", 
 def digests() -> list[dict[str, list[str]]]:
     """What schedule_cases.py prints under each schedule, by op."""
     script = str(Path(__file__).with_name("schedule_cases.py"))
-    started = [
-        subprocess.Popen([sys.executable, script], env=os.environ | schedule, stdout=subprocess.PIPE, text=True)
-        for schedule in SCHEDULES
-    ]
     printed = []
-    for process in started:
-        output, _ = process.communicate(timeout=600)
-        assert process.returncode == 0, output
+    # One after the other: the second finds all kernels compiled.
+    for schedule in SCHEDULES:
+        ran = subprocess.run(
+            [sys.executable, script],
+            env=os.environ | schedule,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
         lines: dict[str, list[str]] = defaultdict(list)
-        for line in output.splitlines():
+        for line in ran.stdout.splitlines():
             lines[line.partition(" ")[0]].append(line)
         printed.append(lines)
     return printed
