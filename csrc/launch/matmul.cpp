@@ -20,10 +20,10 @@ bool takes_gemv(const Product& product, const MatmulChoice& choice) {
 }  // namespace
 
 MatmulCopies matmul_copies(const Layout& a, const Layout& b, const MatmulChoice& choice) {
-  // What can be read stays so when batches become rows.
+  // What can be read stays so when batches become rows. Where k is 0, both can.
   if (is_empty(a, b) || (matrix(a).readable() && matrix(b).readable())) return {};
   const Product product = make_product(a, b);
-  if (product.k() == 0 || takes_gemv(product, choice)) return {};
+  if (takes_gemv(product, choice)) return {};
   return {!product.a.readable(), !product.b.readable()};
 }
 
