@@ -16,11 +16,12 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from isometal.soft import library
-from isometal.soft.compiler import Air
+from isometal.soft.compiler import Air, compile_kernel
 
 _STORE = re.compile(r"(?m)^(\s*store (?:<[^>]*>|[\w%.]+)) (?:<[^>]*>|[^,]+)(, ptr addrspace\(1\))")
 #: Of each kernel.
@@ -36,8 +37,6 @@ def broken(text: str) -> str:
 
 
 def break_kernel(name: str) -> None:
-    compile_kernel = library.compile_kernel
-
     def compile_broken(air: Air, kernel: str, *args: Any, **options: Any) -> Any:
         if kernel == name:
             text = broken(air.read().decode())
@@ -45,7 +44,7 @@ def break_kernel(name: str) -> None:
             options["cache"] = None
         return compile_kernel(air, kernel, *args, **options)
 
-    library.compile_kernel = compile_broken
+    mock.patch.object(library, "compile_kernel", compile_broken).start()
 
 
 def is_noticed(name: str, tests: list[str]) -> bool:
