@@ -68,6 +68,10 @@ def compile_all(headers: Path) -> int:
     configure += [f"-DCMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES={STUBS}", "-DISOMETAL_WERROR=ON"]
     run(*configure)
     commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
+    folders = {Path(entry["file"]).parent for entry in commands}
+    for part in ("launch", "dispatcher", "ops", "metal_bindings"):
+        if ROOT / "csrc" / part not in folders:
+            raise Failure(f"the build for {TARGET} leaves csrc/{part} out; see cmake/MetalApi.cmake.")
     # Outputs are relative to the entry's folder in some versions of CMake; ninja wants them relative to its own.
     ours = [
         os.path.relpath(Path(entry["directory"], entry["output"]), BUILD)
