@@ -69,6 +69,9 @@ def host() -> Target:
     llvm = binding()
     _initialise()
     features: str = llvm.get_host_cpu_features().flatten()
+    if llvm.get_process_triple().startswith("x86_64"):
+        # Single loads into a vector: on today's processors a gather takes longer than those.
+        features += ",+prefer-no-gather"
     return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
@@ -83,9 +86,16 @@ def parse(text: str) -> llvmlite.binding.ModuleRef:
     return module
 
 
+@functools.cache
+def _vectorise_any_stride() -> None:
+    """LLVM would guess that a stride which only parameters tell is 1, and leave one scalar loop for all others."""
+    binding().set_option("isometal", "-enable-mem-access-versioning=false")
+
+
 def optimise(module: llvmlite.binding.ModuleRef, target: Target, *, vectorise: bool) -> None:
     """LLVM's -O2, in place; without vectorisation for code that is still one thread of many."""
     llvm = binding()
+    _vectorise_any_stride()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = vectorise
     options.slp_vectorization = vectorise
