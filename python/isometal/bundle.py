@@ -83,8 +83,8 @@ def readme(device: Mapping[str, str], decision: Decision, rehearsal: bool, parts
         "",
         *(f"{name:<14} {_ABOUT[name]}" for name in parts),
         "",
-        "About the machine it says GPU, processor, memory, macOS and versions of Python and packages. User name, host",
-        "name and paths are left out.",
+        "About the machine it says GPU, processor, memory, operating system and versions of Python and packages.",
+        "User name, host name and paths are left out.",
     ]
     return ("\n".join(lines) + "\n").encode()
 
