@@ -93,7 +93,7 @@ class Planner {
   static constexpr std::int64_t kMost = std::int64_t{1} << 31;
 
   static std::uint32_t to_u31(std::int64_t value) {
-    if (value > kMost) throw std::length_error("more than 2^31");
+    if (value > kMost) throw std::length_error(message_of_size("attention", value, kMost));
     return to_u32(value);
   }
 

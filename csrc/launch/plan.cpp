@@ -49,14 +49,19 @@ void Dispatch::require_params_size(std::size_t size) const {
   if (params_size_ != size) throw std::logic_error("another parameter type");
 }
 
+std::string message_of_size(std::string_view what, std::int64_t value, std::int64_t most) {
+  return "[metal] " + std::string(what) + " would count to " + std::to_string(value) + "; it can to " +
+         std::to_string(most) + ": split the array.";
+}
+
 Size3 groups_for(std::int64_t count) {
   if (count <= kMaxGroups) return {to_u32(count)};
   return {to_u32(kMaxGroups), to_u32(ceil_div(count, kMaxGroups))};
 }
 
 std::uint32_t to_u32(std::int64_t value) {
-  if (value < 0 || value > std::numeric_limits<std::uint32_t>::max())
-    throw std::length_error("does not fit in 32 bits");
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (value < 0 || value > kMost) throw std::length_error(message_of_size("a launch", value, kMost));
   return static_cast<std::uint32_t>(value);
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -262,6 +263,9 @@ inline constexpr std::int64_t kMaxGroups = std::int64_t{1} << 30;
 
 /// A grid of at least so many threadgroups, along x and then y: the kernel counts them by x + y * width.
 Size3 groups_for(std::int64_t count);
+
+/// For a std::length_error: what counts further than kernels can.
+std::string message_of_size(std::string_view what, std::int64_t value, std::int64_t most);
 
 /// `value` where it fits a grid's or a parameter's 32 bits; throws std::length_error.
 std::uint32_t to_u32(std::int64_t value);

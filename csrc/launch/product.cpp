@@ -48,7 +48,7 @@ Product make_product(const Layout& a, const Layout& b) {
 }
 
 std::uint32_t to_extent(std::int64_t size) {
-  if (size > kMaxExtent) throw std::length_error("does not fit in 31 bits");
+  if (size > kMaxExtent) throw std::length_error(message_of_size("an axis of a matrix", size, kMaxExtent));
   return static_cast<std::uint32_t>(size);
 }
 

@@ -114,5 +114,6 @@ TEST_CASE(grids_go_on_along_y_and_end_with_32_bits) {
   CHECK(groups_for(kMaxGroups + 1) == (Size3{1U << 30, 2, 1}));
   CHECK_EQUAL(to_u32(4294967295), 4294967295U);
   for (const std::int64_t value : {std::int64_t{4294967296}, std::int64_t{-1}})
-    CHECK_EQUAL(refusal([&] { to_u32(value); }), "does not fit in 32 bits");
+    CHECK_EQUAL(refusal([&] { to_u32(value); }), "[metal] a launch would count to " + std::to_string(value) +
+                                                     "; it can to 4294967295: split the array.");
 }
