@@ -118,9 +118,9 @@ template <typename T, bool kCentred>
 
 static_assert(NORM_LANE_ROWS == 4, "rows are dealt to quarters of row_lanes lanes");
 
-/// Each of four numbers, one of each row, summed over row_lanes neighbours. A quarter of those gets the sum of one row,
-/// so that what follows from it is calculated once; `of_row` is the way back. Numbers that a lane need not go on with
-/// go to the lane that does. Those of a quarter have the same bits: addition commutes.
+/// Each of four numbers, one of each row, summed over row_lanes neighbours. A quarter of those gets the sum
+/// of one row, so that what follows from it is calculated once; `of_row` is the way back. Numbers that a lane
+/// need not go on with go to the lane that does. Those of a quarter have the same bits: addition commutes.
 float sum_of_quarter(thread const float* v, uint lane) {
   const bool second_half = (lane & (row_lanes / 2)) != 0;
   float a = second_half ? v[2] : v[0];
@@ -186,8 +186,8 @@ template <typename T, bool kCentred>
 #pragma unroll
   for (uint r = 0; r < kRows; ++r) {
     const float2 scale_of_row(of_row(scale.x, r, lane), sizeof(T) == 4 ? of_row(scale.y, r, lane) : 0);
-    store(out + out_of[r] - at, at, size[r], whole, v + r * kVector, kCentred ? of_row(rest, r, lane) : 0, scale_of_row,
-          weight, bias);
+    store(out + out_of[r] - at, at, size[r], whole, v + r * kVector, kCentred ? of_row(rest, r, lane) : 0,
+          scale_of_row, weight, bias);
   }
 }
 

@@ -94,10 +94,11 @@ Dispatcher::Dispatcher(NS::SharedPtr<MTL::Device> device, Pipelines::Loader load
 
 Dispatcher::~Dispatcher() {
   if (forks != fork_) return;
-  try {
-    shut_down();
-  } catch (const BackendError&) {  // nobody is left to hear of it
-  }
+  // What is committed is done: its handlers own this object. Of what is only encoded nobody holds a result.
+  if (encoder_ == nullptr) return;
+  const Pool pool;
+  encoder_->endEncoding();
+  encoder_->release();
 }
 
 DeviceInfo Dispatcher::info() const {
