@@ -6,12 +6,12 @@
 namespace isometal::soft {
 
 std::byte* BoundBuffer::address() const {
-  return buffer != nullptr ? buffer->data() + offset : bytes != nullptr ? bytes->data() : nullptr;
+  return buffer != nullptr ? buffer->data() + offset : bytes.data();
 }
 
 BoundMemory BoundBuffer::memory() const {
-  return {buffer != nullptr || bytes != nullptr, address(), size(), offset,
-          bytes != nullptr ? "read-only memory of setBytes" : ""};
+  return {buffer != nullptr || !bytes.empty(), address(), size(), offset,
+          bytes.empty() ? "" : "read-only memory of setBytes"};
 }
 
 DispatchRequest Bindings::request(MTL::Size threadgroup) const {

@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstddef>
-#include <memory>
+#include <span>
 
 #include "soft/dispatch_rules.h"
 #include "soft/metal/buffer.h"
@@ -15,12 +15,10 @@ namespace isometal::soft {
 /// What is bound at an index: a buffer, bytes, or nothing.
 struct BoundBuffer {
   const BufferImpl* buffer = nullptr;
-  std::shared_ptr<const InlineBytes> bytes;
+  std::span<std::byte> bytes;  ///< of the pass
   std::size_t offset = 0;
 
-  std::size_t size() const {
-    return buffer != nullptr ? buffer->bytes() : bytes != nullptr ? bytes->size() : 0;
-  }
+  std::size_t size() const { return buffer != nullptr ? buffer->bytes() : bytes.size(); }
   std::byte* address() const;
   BoundMemory memory() const;
 };

@@ -40,7 +40,7 @@ void ComputeEncoderImpl::bind(const MTL::Buffer* buffer, std::size_t offset, std
                       memory.described(), ".");
   }
   core_.uses(buffer);
-  bound = BoundBuffer{&memory, nullptr, offset};
+  bound = BoundBuffer{&memory, {}, offset};
 }
 
 void ComputeEncoderImpl::bind_offset(std::size_t offset, std::size_t index) {
@@ -64,7 +64,7 @@ void ComputeEncoderImpl::bind_bytes(const void* bytes, std::size_t length, std::
   }
   if (bytes == nullptr)
     return core_.fail("setBytes", "the bytes at index ", index, " are null; they must not be.");
-  bindings_.buffers[index] = BoundBuffer{nullptr, std::make_shared<const InlineBytes>(bytes, length), 0};
+  bindings_.buffers[index] = BoundBuffer{nullptr, pass_->keep(bytes, length), 0};
 }
 
 void ComputeEncoderImpl::bind_threadgroup(std::size_t length, std::size_t index) {
@@ -84,7 +84,7 @@ void ComputeEncoderImpl::bind_pipeline(const MTL::ComputePipelineState* pipeline
 }
 
 DispatchRecord* ComputeEncoderImpl::record(const char* call, const std::optional<Extent>& grid,
-                                           MTL::Size threads) {
+                                           MTL::Size threads, const void* also_touches) {
   if (pipeline_ == nullptr) {
     core_.fail(call, "no pipeline is set; call setComputePipelineState first.");
     return nullptr;
@@ -103,24 +103,24 @@ DispatchRecord* ComputeEncoderImpl::record(const char* call, const std::optional
   for (std::size_t i = 0; i < kMaxBindings; ++i) {
     const BoundBuffer& bound = bindings_.buffers[i];
     dispatch.buffers[i] = bound.address();
-    if (bound.bytes != nullptr) dispatch.inline_bytes.push_back(bound.bytes);
     dispatch.threadgroup_lengths[i] = static_cast<std::uint32_t>(bindings_.threadgroup_lengths[i]);
   }
   if (type_ == MTL::DispatchTypeConcurrent) {
-    std::vector<const void*>& resources = dispatch.resources;
-    resources.assign(used_.begin(), used_.end());
-    for (const BoundBuffer& bound : bindings_.buffers) {
-      if (bound.buffer == nullptr) continue;
-      if (std::find(resources.begin(), resources.end(), bound.buffer) == resources.end())
-        resources.push_back(bound.buffer);
-    }
+    touched_.assign(used_.begin(), used_.end());
+    const auto add = [&](const void* resource) {
+      if (resource != nullptr && std::find(touched_.begin(), touched_.end(), resource) == touched_.end())
+        touched_.push_back(resource);
+    };
+    for (const BoundBuffer& bound : bindings_.buffers) add(bound.buffer);
+    add(also_touches);
+    dispatch.resources = pass_->keep(touched_);
   }
   return &dispatch;
 }
 
 void ComputeEncoderImpl::dispatch(const char* call, bool grid_is_threads, MTL::Size grid, MTL::Size threads) {
   if (!core_.accepts(call)) return;
-  DispatchRecord* const dispatch = record(call, extent_of(grid), threads);
+  DispatchRecord* const dispatch = record(call, extent_of(grid), threads, nullptr);
   if (dispatch != nullptr) dispatch->grid_is_threads = grid_is_threads;
 }
 
@@ -133,11 +133,10 @@ void ComputeEncoderImpl::dispatch_indirect(const MTL::Buffer* buffer, std::size_
                                        sizeof(MTL::DispatchThreadgroupsIndirectArguments), memory.bytes());
   if (!wrong.empty()) return core_.fail(kCall, wrong);
   if (offset % 4 != 0) return core_.fail(kCall, "offset is ", offset, "; it must be a multiple of 4.");
-  DispatchRecord* const dispatch = record(kCall, std::nullopt, threads);
+  DispatchRecord* const dispatch = record(kCall, std::nullopt, threads, &memory);
   if (dispatch == nullptr) return;
   core_.uses(buffer);
   dispatch->indirect = memory.data() + offset;
-  if (type_ == MTL::DispatchTypeConcurrent) dispatch->resources.push_back(&memory);
 }
 
 void ComputeEncoderImpl::barrier(MTL::BarrierScope scope) {

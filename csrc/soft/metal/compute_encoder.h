@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "soft/metal/bound_buffers.h"
 #include "soft/metal/compute_pass.h"
@@ -40,15 +41,17 @@ class ComputeEncoderImpl final : public MTL::ComputeCommandEncoder {
 
   bool index_is_valid(const char* call, std::size_t index);
   /// Checks the dispatch; records it and returns it; null where a rule is broken. Without a grid only the
-  /// device will read it.
-  DispatchRecord* record(const char* call, const std::optional<Extent>& grid, MTL::Size threads);
+  /// device will read it. `also_touches` is a buffer that is not bound, or null.
+  DispatchRecord* record(const char* call, const std::optional<Extent>& grid, MTL::Size threads,
+                         const void* also_touches);
 
   mutable EncoderCore core_;
   MTL::DispatchType type_;
   ComputePass* pass_ = nullptr;  ///< of the command buffer
   std::shared_ptr<const PipelineCode> pipeline_;
   Bindings bindings_;
-  std::set<const void*> used_;  ///< by useResource, for barriers
+  std::set<const void*> used_;        ///< by useResource, for barriers
+  std::vector<const void*> touched_;  ///< by the dispatch that is being recorded
 };
 
 }  // namespace isometal::soft

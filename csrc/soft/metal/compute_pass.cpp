@@ -31,7 +31,7 @@ class Segment {
  public:
   Segment(std::size_t first, std::size_t count) : first_(first), followers_(count), waits_for_(count) {}
 
-  void add(std::size_t dispatch, const std::vector<const void*>& resources) {
+  void add(std::size_t dispatch, std::span<const void* const> resources) {
     const std::size_t own = dispatch - first_;
     for (const void* resource : resources) {
       for (const std::size_t earlier : behind_barrier_[resource]) {
@@ -94,14 +94,6 @@ void run_dispatch(const DispatchRecord& record, const DeviceSettings& settings, 
 
 }  // namespace
 
-InlineBytes::InlineBytes(const void* bytes, std::size_t size)
-    : memory_(new std::byte[size + kAlignment - 1]), size_(size) {
-  void* first = memory_.get();
-  std::size_t space = size + kAlignment - 1;
-  data_ = static_cast<std::byte*>(std::align(kAlignment, size, first, space));
-  std::memcpy(data_, bytes, size);
-}
-
 std::vector<std::size_t> concurrent_order(const std::vector<DispatchRecord>& dispatches,
                                           const std::vector<BarrierRecord>& barriers, std::uint64_t seed) {
   Random random(seed);
@@ -123,6 +115,26 @@ std::vector<std::size_t> concurrent_order(const std::vector<DispatchRecord>& dis
     barrier = full == barriers.end() ? full : full + 1;
   }
   return result;
+}
+
+std::span<std::byte> ComputePass::keep(const void* bytes, std::size_t size) {
+  constexpr std::size_t kAlignment = 64;
+  auto* const copy = static_cast<std::byte*>(memory_.allocate(size, kAlignment));
+  std::memcpy(copy, bytes, size);
+  return {copy, size};
+}
+
+std::span<const void* const> ComputePass::keep(const std::vector<const void*>& resources) {
+  if (resources.empty()) return {};
+  const std::size_t bytes = resources.size() * sizeof(void*);
+  auto* const copy = static_cast<const void**>(memory_.allocate(bytes, alignof(void*)));
+  std::copy(resources.begin(), resources.end(), copy);
+  return {copy, resources.size()};
+}
+
+void ComputePass::release() {
+  dispatches = {};
+  memory_.release();
 }
 
 void ComputePass::run(const RunContext& context) {

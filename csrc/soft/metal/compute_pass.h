@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "soft/grid.h"
@@ -14,32 +16,15 @@
 
 namespace isometal::soft {
 
-/// What setBytes copied, aligned for any type of MSL.
-class InlineBytes {
- public:
-  InlineBytes(const void* bytes, std::size_t size);
-
-  std::byte* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  static constexpr std::size_t kAlignment = 64;
-
-  std::unique_ptr<std::byte[]> memory_;  ///< larger by what alignment may take: aligned `new` is slow
-  std::byte* data_;
-  std::size_t size_;
-};
-
 struct DispatchRecord {
   std::shared_ptr<const PipelineCode> code;
   std::array<void*, abi::kArguments> buffers{};
   std::array<std::uint32_t, abi::kArguments> threadgroup_lengths{};
-  std::vector<std::shared_ptr<const InlineBytes>> inline_bytes;
   Size3 grid;
   Size3 threadgroup;
   bool grid_is_threads = false;
-  const std::byte* indirect = nullptr;  ///< where the grid is read when the dispatch runs
-  std::vector<const void*> resources;   ///< that it may touch; of concurrent encoders only
+  const std::byte* indirect = nullptr;     ///< where the grid is read when the dispatch runs
+  std::span<const void* const> resources;  ///< that it may touch; of concurrent encoders only
 };
 
 /// Between the dispatches of a concurrent encoder.
@@ -56,18 +41,29 @@ std::vector<std::size_t> concurrent_order(const std::vector<DispatchRecord>& dis
 class ComputePass final : public Step {
  public:
   ComputePass(MTL::DispatchType how, std::shared_ptr<EncoderReport> about)
-      : type(how), report_(std::move(about)) {}
+      : type(how), report_(std::move(about)) {
+    dispatches.reserve(kUsualDispatches);
+  }
 
   void run(const RunContext& context) override;
-  void release() override { dispatches.clear(); }
+  void release() override;
   EncoderReport* report() override { return report_.get(); }
+
+  /// What setBytes copies, aligned for any type of MSL. It stays until the pass is released.
+  std::span<std::byte> keep(const void* bytes, std::size_t size);
+  std::span<const void* const> keep(const std::vector<const void*>& resources);
 
   const MTL::DispatchType type;
   std::vector<DispatchRecord> dispatches;
   std::vector<BarrierRecord> barriers;
 
  private:
+  static constexpr std::size_t kUsualDispatches = 40;
+
   std::shared_ptr<EncoderReport> report_;
+  /// Of all records: what one thread allocates piece by piece and another frees, they would wait for each
+  /// other for.
+  std::pmr::monotonic_buffer_resource memory_;
 };
 
 }  // namespace isometal::soft
