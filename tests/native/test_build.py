@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 
@@ -324,6 +325,8 @@ class TestCompiledKernels:
         (headers / "Metal.hpp").touch()
         defines = ["-DISOMETAL_ZIG_TARGET=aarch64-macos.14.0", f"-DISOMETAL_METAL_CPP={headers.parent}"]
         defines += [f"-DISOMETAL_ZIG_PYTHON={sys.executable}", f"-DPython_EXECUTABLE={sys.executable}"]
+        # CMake does not look for headers of this machine's Python where it builds for another.
+        defines += [f"-DPython_INCLUDE_DIR={sysconfig.get_path('include')}"]
         toolchain = f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"
         build = tmp_path / "build"
         for xcode, families in ((tmp_path / "none", 0), (xcrun, len(list((ROOT / "metal").glob("*.metal"))))):
