@@ -488,14 +488,18 @@ def test_poison_shows_what_an_op_leaves_unwritten(size):
         np.negative(x[:-1], out=out[:-1])
         return out
 
-    x = np.ones(size // 4, np.float32)
-    right = cpu.negative(x)
-    # Its memory, with the right answer in it, is what the faulty op would be handed.
-    del right
-    poison_heap(x.nbytes)
-    wrong = forgets_the_last_element(x)
-    assert np.isnan(wrong[-1])
-    assert (wrong[:-1] == -1).all()
+    def shows_it():
+        x = np.ones(size // 4, np.float32)
+        right = cpu.negative(x)
+        # Its memory, with the right answer in it, is what the faulty op would be handed.
+        del right
+        poison_heap(x.nbytes)
+        wrong = forgets_the_last_element(x)
+        assert (wrong[:-1] == -1).all()
+        return np.isnan(wrong[-1])
+
+    # Threads of other tests share the heap and may take the memory in between, but not every time.
+    assert any(shows_it() for _ in range(5))
 
 
 def test_device_says_what_computes():
