@@ -9,14 +9,11 @@ from isometal import selection
 from isometal.parity import bench
 from isometal.parity.cases import bench_cases
 
-#: Seconds of timing per group: the whole run stays below 4 minutes on 2 cores.
-BUDGET = 0.6
-
 
 @pytest.mark.parametrize(("op", "dtype", "size"), GROUPS, ids=GROUP_IDS)
 def test_op(op: str, dtype: str, size: str, bench_log: BenchLog) -> None:
     backends = selection.available()
-    measured = bench.measure(bench_cases(op, dtype)[size], size, backends, BUDGET)
+    measured = bench.measure(bench_cases(op, dtype)[size], size, backends, bench.GROUP_BUDGET)
     wrong = {backend: metrics for backend, metrics in bench.verify(measured).items() if not metrics.passed}
     # The speed of a wrong answer is no figure.
     bench_log.rows += [row for row in measured.rows if row.backend not in wrong]

@@ -26,8 +26,6 @@ _ABOUT = {
     "devices.json": "`isometal devices --json`",
     "decision.json": "what the gate made of it",
 }
-#: Seconds of timing for one op, dtype and size.
-_BUDGET = 0.6
 
 
 def anonymous(data: bytes) -> bytes:
@@ -48,7 +46,7 @@ def bench_parts(groups: Sequence[tuple[str, str, str]], *, quiet: bool) -> dict[
         last = op
         name = f"{op}-{dtype}-{size}"
         try:
-            measured = bench.measure(bench_cases(op, dtype)[size], size, (GATED,), _BUDGET)
+            measured = bench.measure(bench_cases(op, dtype)[size], size, (GATED,), bench.GROUP_BUDGET)
             metrics = bench.verify(measured)[GATED]
         except Exception as error:  # one op that fails must not cost the others their figures
             wrong[name] = f"{type(error).__name__}: {error}"

@@ -30,6 +30,8 @@ from isometal.parity.timing import Figure, Timing
 FIGURES = ("ratio_to_numpy", "ratio_to_mlx", "share_of_ceiling")
 #: Seconds of timing for one check of kind B.
 CHECK_BUDGET = 0.25
+#: Seconds of timing for one op, dtype and size of a whole bench, which then takes some minutes.
+GROUP_BUDGET = 0.6
 
 NO_MLX = "MLX is not installed here: no ratio to MLX"
 
