@@ -301,11 +301,10 @@ template <typename T, uint BM, uint BN, uint WM, uint WN>
 }
 
 template <typename T>
-[[kernel]] void gemm_sum(device const float* partials [[buffer(0)]], device T* out [[buffer(1)]],
-                         constant GemmSumParams& params [[buffer(2)]],
-                         uint group [[threadgroup_position_in_grid]],
-                         uint lane [[thread_position_in_threadgroup]],
-                         uint threads [[threads_per_threadgroup]]) {
+[[kernel, max_total_threads_per_threadgroup(GEMM_SUM_THREADS)]] void gemm_sum(
+    device const float* partials [[buffer(0)]], device T* out [[buffer(1)]],
+    constant GemmSumParams& params [[buffer(2)]], uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_position_in_threadgroup]], uint threads [[threads_per_threadgroup]]) {
   const ulong at = ulong(group) * threads + lane;
   if (at >= params.size) return;
   float sum = 0;

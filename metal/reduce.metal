@@ -146,12 +146,11 @@ typename In::Value runs(device const typename In::Stored* x, constant ReduceRowP
 }
 
 template <typename In, typename Out, typename Op>
-[[kernel]] void row_simd(device const typename In::Stored* x [[buffer(0)]],
-                         device typename Out::Stored* out [[buffer(1)]],
-                         constant ReduceRowParams& params [[buffer(2)]],
-                         uint2 group [[threadgroup_position_in_grid]], uint2 groups [[threadgroups_per_grid]],
-                         uint thread_index [[thread_index_in_threadgroup]],
-                         uint2 threads [[threads_per_threadgroup]]) {
+[[kernel, max_total_threads_per_threadgroup(REDUCE_SIMD_THREADS)]] void row_simd(
+    device const typename In::Stored* x [[buffer(0)]], device typename Out::Stored* out [[buffer(1)]],
+    constant ReduceRowParams& params [[buffer(2)]], uint2 group [[threadgroup_position_in_grid]],
+    uint2 groups [[threadgroups_per_grid]], uint thread_index [[thread_index_in_threadgroup]],
+    uint2 threads [[threads_per_threadgroup]]) {
   const ulong row =
       (group.x + ulong(groups.x) * group.y) * (threads.x / row_lanes) + thread_index / row_lanes;
   const bool exists = row < params.rows;
@@ -165,7 +164,7 @@ template <typename In, typename Out, typename Op>
 }
 
 template <typename In, typename Out, typename Op>
-[[kernel]] void row_group(
+[[kernel, max_total_threads_per_threadgroup(REDUCE_GROUP_THREADS)]] void row_group(
     device const typename In::Stored* x [[buffer(0)]], device typename Out::Stored* out [[buffer(1)]],
     constant ReduceRowParams& params [[buffer(2)]], uint3 group [[threadgroup_position_in_grid]],
     uint3 groups [[threadgroups_per_grid]], uint thread_index [[thread_index_in_threadgroup]],

@@ -40,6 +40,20 @@ void count_forks() {
   std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { ++forks; }); });
 }
 
+/// Throws BackendError where the pipeline allows less than the dispatch needs.
+void require_allowed(const launch::Dispatch& dispatch, const Pipeline& pipeline) {
+  const auto refuse = [&](std::string_view what, std::uint64_t wanted, std::uint64_t allowed) {
+    throw BackendError("[metal] kernel " + pipeline.name + " needs " + std::to_string(wanted) + " " +
+                       std::string(what) + "; this device allows " + std::to_string(allowed) + ".");
+  };
+  if (!dispatch.grid_is_threads && product(dispatch.group) > pipeline.max_threads)
+    refuse("threads in a threadgroup", product(dispatch.group), pipeline.max_threads);
+  if (dispatch.threadgroup_bytes > pipeline.max_threadgroup_bytes) {
+    refuse("bytes of threadgroup memory beside those that it declares", dispatch.threadgroup_bytes,
+           pipeline.max_threadgroup_bytes);
+  }
+}
+
 launch::DeviceTraits traits_of(MTL::Device* device) {
   launch::DeviceTraits traits;
   traits.dynamic_caching = device->supportsFamily(MTL::GPUFamilyApple9);
@@ -248,8 +262,10 @@ void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Ar
   // Outside of the lock: what compiles may run Python, which may free an Array, which takes the lock.
   std::vector<const Pipeline*> pipelines;
   pipelines.reserve(plan.dispatches.size());
-  for (const launch::Dispatch& dispatch : plan.dispatches)
+  for (const launch::Dispatch& dispatch : plan.dispatches) {
     pipelines.push_back(&pipelines_.get(dispatch.kernel));
+    require_allowed(dispatch, *pipelines.back());
+  }
 
   std::vector<Array> temporaries;
   temporaries.reserve(plan.temporaries.size());
@@ -328,7 +344,10 @@ void Dispatcher::encode_one(const launch::Dispatch& dispatch, const Pipeline& pi
     encoder_->setBytes(dispatch.params_data(), dispatch.params_size(), dispatch.params_index());
   if (dispatch.threadgroup_bytes > 0) encoder_->setThreadgroupMemoryLength(dispatch.threadgroup_bytes, 0);
   if (dispatch.grid_is_threads) {
-    encoder_->dispatchThreads(size_of(dispatch.grid), size_of(dispatch.group));
+    const launch::Size3 group = product(dispatch.group) <= pipeline.max_threads
+                                    ? dispatch.group
+                                    : launch::within(dispatch.group, pipeline.max_threads);
+    encoder_->dispatchThreads(size_of(dispatch.grid), size_of(group));
   } else {
     encoder_->dispatchThreadgroups(size_of(dispatch.grid), size_of(dispatch.group));
   }

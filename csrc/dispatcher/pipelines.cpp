@@ -34,6 +34,24 @@ MTL::Library* open_library(MTL::Device* device, const KernelCode& code, NS::Erro
   return device->newLibrary(text_object(code.text), options.get(), error);
 }
 
+/// What the dispatcher keeps to. Throws BackendError where kernels cannot run on the device at all.
+Pipeline describe(MTL::Device* device, NS::SharedPtr<MTL::ComputePipelineState> state, std::string name) {
+  const auto width = state->threadExecutionWidth();
+  if (width != launch::kSimdWidth) {
+    throw BackendError("[metal] kernel " + name + " would run in simdgroups of " + std::to_string(width) +
+                       " threads on this device; it is written for " + std::to_string(launch::kSimdWidth) +
+                       ".");
+  }
+  const auto declared = state->staticThreadgroupMemoryLength();
+  const auto available = device->maxThreadgroupMemoryLength();
+  if (declared > available) {
+    throw BackendError("[metal] kernel " + name + " declares " + std::to_string(declared) +
+                       " bytes of threadgroup memory; this device has " + std::to_string(available) + ".");
+  }
+  const auto threads = static_cast<std::uint32_t>(state->maxTotalThreadsPerThreadgroup());
+  return {std::move(state), std::move(name), threads, static_cast<std::uint32_t>(available - declared)};
+}
+
 }  // namespace
 
 Pipelines::Pipelines(MTL::Device* device, Loader loader) : device_(device), loader_(std::move(loader)) {}
@@ -62,8 +80,9 @@ const Pipeline& Pipelines::get(const launch::Kernel& kernel) {
   if (!function) refuse("kernel", name, error);
   MTL::ComputePipelineState* const state = device_->newComputePipelineState(function.get(), &error);
   if (state == nullptr) refuse("pipeline", name, error);
+  Pipeline pipeline = describe(device_, NS::TransferPtr(state), name);
   const std::unique_lock lock(mutex_);
-  return pipelines_.emplace(kernel, Pipeline{NS::TransferPtr(state), name}).first->second;
+  return pipelines_.emplace(kernel, std::move(pipeline)).first->second;
 }
 
 std::size_t Pipelines::count() const {

@@ -19,6 +19,9 @@ namespace isometal {
 struct Pipeline {
   NS::SharedPtr<MTL::ComputePipelineState> state;
   std::string name;  ///< of the kernel
+  /// What the device allows, asked once. A kernel that needs many registers may allow fewer than the device.
+  std::uint32_t max_threads = 0;            ///< of a threadgroup
+  std::uint32_t max_threadgroup_bytes = 0;  ///< of threadgroup memory that the encoder sets
   /// Dispatches that the device has done without a failure. The dispatcher's lock guards it.
   mutable std::uint64_t runs = 0;
 };

@@ -22,7 +22,6 @@ constexpr double kDispatch = 750;   // 0.5 us at 1.5 GHz
 constexpr std::int64_t kMaxSplits = 32;
 constexpr std::int64_t kStepsOfSplit = 4;  // at least
 constexpr std::int64_t kMaxPartialBytes = std::int64_t{256} << 20;
-constexpr std::uint32_t kSumThreads = 256;
 
 /// Part of k for each split but the last: whole steps of a tile.
 std::int64_t split_depth(const Product& product, const Tile& tile, std::int64_t splits) {
@@ -160,7 +159,7 @@ void add_sum(Plan& plan, DType dtype, std::int64_t size, std::int64_t splits) {
       .read(0, 3)
       .write(1, 2)
       .params(2, GemmSumParams{static_cast<std::uint64_t>(size), to_u32(splits), 0})
-      .threadgroups({to_u32(ceil_div(size, kSumThreads))}, {kSumThreads});
+      .threadgroups({to_u32(ceil_div(size, GEMM_SUM_THREADS))}, {GEMM_SUM_THREADS});
 }
 
 }  // namespace isometal::launch

@@ -32,6 +32,14 @@ std::size_t Kernel::hash() const {
   return value;
 }
 
+Size3 within(const Size3& group, std::uint32_t most) {
+  Size3 result;
+  result.x = std::min(group.x, most);
+  result.y = std::min(group.y, most / result.x);
+  result.z = std::min(group.z, most / (result.x * result.y));
+  return result;
+}
+
 Dispatch& Dispatch::bind(Binding binding) {
   if (binding_count_ == kMaxBindings) throw std::length_error("too many buffers for a dispatch");
   bindings_[binding_count_++] = binding;

@@ -25,9 +25,6 @@ namespace isometal::launch {
 
 /// Threads of a simdgroup, on every Apple GPU.
 inline constexpr std::uint32_t kSimdWidth = 32;
-/// Threads of the largest threadgroup. A kernel that needs so many declares
-/// max_total_threads_per_threadgroup.
-inline constexpr std::uint32_t kMaxThreads = 1024;
 /// Bytes of threadgroup memory that every Apple GPU gives to a threadgroup.
 inline constexpr std::uint32_t kThreadgroupMemory = 32768;
 
@@ -141,6 +138,13 @@ struct Size3 {
   bool operator==(const Size3&) const = default;
 };
 
+constexpr std::uint64_t product(const Size3& size) {
+  return std::uint64_t{size.x} * size.y * size.z;
+}
+
+/// A threadgroup of `most` threads at most, like `group` but smaller: x, along which neighbours lie, first.
+Size3 within(const Size3& group, std::uint32_t most);
+
 /// An operand at a buffer index of the kernel. `offset` is in bytes, from the operand's first element.
 struct Binding {
   std::uint8_t index = 0;
@@ -178,8 +182,10 @@ class Dispatch {
     threadgroup_bytes = bytes;
     return *this;
   }
-  /// As many threads as that, the threadgroups at the edges cut.
+  /// As many threads as that, the threadgroups at the edges cut. The kernel must not see the threadgroup's
+  /// size: where a device allows fewer threads it gets smaller ones.
   Dispatch& threads(Size3 count, Size3 threadgroup_size) { return shape(count, threadgroup_size, true); }
+  /// Threadgroups of that size exactly. The kernel declares max_total_threads_per_threadgroup.
   Dispatch& threadgroups(Size3 count, Size3 threadgroup_size) {
     return shape(count, threadgroup_size, false);
   }

@@ -24,7 +24,6 @@ constexpr std::int64_t kSimdgroup = 2048, kSimdgroupOfMany = 8192;
 constexpr std::int64_t kManyRows = 8192;
 /// Bytes that a GPU reads at once.
 constexpr std::int64_t kLine = 128;
-constexpr std::uint32_t kThreads = 256;
 /// Threadgroups that the column kernels fill a GPU with, and the fewest and most rows of a thread. It has 4
 /// accumulators for each column.
 constexpr std::int64_t kColumnGroups = 128, kMinThreadRows = 32, kMaxThreadRows = 256;
@@ -185,7 +184,7 @@ void add_rows_by_simdgroup(Plan& plan, const Request& request, const Rows& rows,
       .read(0, 0, offset)
       .write(1, 1)
       .params(2, params)
-      .threadgroups(groups_for(ceil_div(rows.outputs, kThreads / lanes)), {kThreads});
+      .threadgroups(groups_for(ceil_div(rows.outputs, REDUCE_SIMD_THREADS / lanes)), {REDUCE_SIMD_THREADS});
 }
 
 void add_rows_by_group(Plan& plan, const Request& request, const Rows& rows, std::int64_t offset, Pass pass,
@@ -204,7 +203,8 @@ void add_rows_by_group(Plan& plan, const Request& request, const Rows& rows, std
   params.length_splits = to_u32(std::max<std::int64_t>(ceil_div(rows.run.size, per_split), 1));
 
   const std::int64_t in_split = per_split * repeats;
-  const std::int64_t threads = std::clamp<std::int64_t>(power_of_two(in_split / 256), 64, kMaxThreads);
+  const std::int64_t threads =
+      std::clamp<std::int64_t>(power_of_two(in_split / 256), 64, REDUCE_GROUP_THREADS);
   std::int64_t lanes =
       Rows::line_lanes(pass == Pass::kFinish ? request.accumulator_size() : itemsize(request.dtype));
   if (rows.repeat_count > 1) {

@@ -27,6 +27,9 @@ struct GemmParams {
   uint32_t batch_shape[ISOMETAL_MAX_AXES];
 };
 
+/// Threads of a threadgroup of gemm_sum.
+#define GEMM_SUM_THREADS 256
+
 /// out[i] = sum of partials[split * size + i] over the splits, in order.
 struct GemmSumParams {
   uint64_t size;

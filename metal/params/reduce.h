@@ -8,7 +8,9 @@
 #define REDUCE_LANES 1        // uint, row_simd: lanes that share a row, a power of two up to 32
 #define REDUCE_ONE_AXIS 2     // bool: `axes.reduced` is 1, or 0
 
-/// Threads of the largest threadgroup of the column kernels.
+/// Threads of a threadgroup of row_simd, and of the largest of the other row kernels and the column kernels.
+#define REDUCE_SIMD_THREADS 256
+#define REDUCE_GROUP_THREADS 1024
 #define REDUCE_COLUMN_THREADS 256
 /// Columns that a thread takes where they lie side by side and are as many.
 #define REDUCE_COLUMN_WIDTH 4

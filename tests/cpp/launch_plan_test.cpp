@@ -45,6 +45,17 @@ TEST_CASE(names_are_built_of_parts_and_have_a_limit) {
   CHECK_EQUAL(refusal([&] { name.append("x"); }), "kernel name is too long");
 }
 
+TEST_CASE(a_smaller_threadgroup_keeps_its_neighbours_along_x) {
+  using isometal::launch::within;
+  CHECK(within({64, 4, 2}, 512) == (Size3{64, 4, 2}));
+  CHECK(within({64, 4, 2}, 511) == (Size3{64, 4, 1}));
+  CHECK(within({64, 4, 1}, 255) == (Size3{64, 3, 1}));
+  CHECK(within({64, 4, 4}, 100) == (Size3{64, 1, 1}));
+  CHECK(within({256, 1, 1}, 96) == (Size3{96, 1, 1}));
+  CHECK(within({3, 5, 7}, 16) == (Size3{3, 5, 1}));
+  CHECK(within({3, 5, 7}, 1) == (Size3{1, 1, 1}));
+}
+
 TEST_CASE(kernels_are_equal_in_family_name_and_every_constant) {
   const auto with = [](std::uint8_t index, auto value) { return kernel().set(index, value); };
   CHECK(with(3, true) == with(3, true));

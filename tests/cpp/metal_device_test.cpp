@@ -42,7 +42,7 @@ TEST_CASE(the_device_has_the_limits_of_apples) {
   CHECK(device->recommendedMaxWorkingSetSize() >= device->maxBufferLength());
 }
 
-TEST_CASE(the_environment_sets_mode_and_seed) {
+TEST_CASE(the_environment_sets_mode_seed_and_limits) {
   using isometal::soft::settings_from_environment;
   CHECK(settings_from_environment().mode == isometal::soft::Mode::kFast);
   setenv("ISOMETAL_SOFT_MODE", "shuffled", 1);
@@ -51,6 +51,16 @@ TEST_CASE(the_environment_sets_mode_and_seed) {
   CHECK_EQUAL(settings_from_environment().seed, ~std::uint64_t{0});
   setenv("ISOMETAL_SOFT_SEED", "1x", 1);
   CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_SEED is '1x'", settings_from_environment());
+  setenv("ISOMETAL_SOFT_SEED", "1", 1);
+  CHECK_EQUAL(settings_from_environment().max_threads, std::uint64_t{1024});
+  setenv("ISOMETAL_SOFT_MAX_THREADS", "96", 1);
+  CHECK_EQUAL(settings_from_environment().max_threads, std::uint64_t{96});
+  for (const char* wrong : {"0", "1025", "-1", "", "64 "}) {
+    setenv("ISOMETAL_SOFT_MAX_THREADS", wrong, 1);
+    CHECK_THROWS(isometal::soft::SoftError, "it must be a number from 1 to 1024",
+                 settings_from_environment());
+  }
+  unsetenv("ISOMETAL_SOFT_MAX_THREADS");
   setenv("ISOMETAL_SOFT_MODE", "Fast", 1);
   CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_MODE is 'Fast'", settings_from_environment());
   unsetenv("ISOMETAL_SOFT_SEED");

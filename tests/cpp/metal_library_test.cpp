@@ -250,6 +250,16 @@ TEST_CASE(a_pipeline_tells_its_limits) {
   CHECK_EQUAL(bench.pipeline("append")->maxTotalThreadsPerThreadgroup(), 1u);
 }
 
+TEST_CASE(a_test_may_have_pipelines_allow_fewer_threads) {
+  const Pool pool;
+  Bench bench;
+  isometal::soft::DeviceSettings settings;
+  settings.max_threads = 96;
+  const Settings scope(settings);
+  CHECK_EQUAL(bench.pipeline("add")->maxTotalThreadsPerThreadgroup(), 96u);
+  CHECK_EQUAL(bench.pipeline("append")->maxTotalThreadsPerThreadgroup(), 1u);
+}
+
 TEST_CASE(a_pipeline_reflects_its_arguments) {
   const Pool pool;
   Bench bench;

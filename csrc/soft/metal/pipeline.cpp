@@ -26,8 +26,8 @@ class PipelineDescriptorImpl final : public MTL::ComputePipelineDescriptor {
   throw CompileError(failure, text);
 }
 
-/// Threads that the pipeline allows in a threadgroup: what kernel and descriptor say, within what the device
-/// has.
+/// Threads that the pipeline allows in a threadgroup: what kernel, descriptor and settings say, within what
+/// the device has.
 std::uint64_t thread_limit(const KernelReflection& reflection,
                            const MTL::ComputePipelineDescriptor& descriptor) {
   const std::uint64_t asked = descriptor.maxTotalThreadsPerThreadgroup();
@@ -35,7 +35,8 @@ std::uint64_t thread_limit(const KernelReflection& reflection,
     refuse(CompileFailure::unsupported, soft_message("maxTotalThreadsPerThreadgroup is ", asked,
                                                      "; the device allows at most ", kMaxThreads, "."));
   }
-  const std::uint64_t of_kernel = ThreadgroupLimits::of(reflection).most;
+  const std::uint64_t of_kernel =
+      std::min(ThreadgroupLimits::of(reflection).most, device_settings().max_threads);
   const MTL::Size required = descriptor.requiredThreadsPerThreadgroup();
   const std::uint64_t limit = asked == 0 ? of_kernel : std::min(asked, of_kernel);
   // Factors beyond the limit first: their product could overflow.

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -16,6 +17,18 @@ namespace {
 std::mutex mutex;
 std::optional<DeviceSettings> current;
 
+/// Leaves `value` alone where the variable is not set.
+void read_number(const char* variable, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
+  const char* const set = std::getenv(variable);
+  if (set == nullptr) return;
+  const std::string_view text = set;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    throw SoftError(
+        soft_message(variable, " is '", text, "'; it must be a number from ", least, " to ", most, "."));
+  }
+}
+
 }  // namespace
 
 DeviceSettings settings_from_environment() {
@@ -27,14 +40,8 @@ DeviceSettings settings_from_environment() {
     }
     settings.mode = text == "fast" ? Mode::kFast : Mode::kShuffled;
   }
-  if (const char* seed = std::getenv("ISOMETAL_SOFT_SEED")) {
-    const std::string_view text = seed;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), settings.seed);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      throw SoftError(
-          soft_message("ISOMETAL_SOFT_SEED is '", text, "'; it must be a number from 0 to 2^64 - 1."));
-    }
-  }
+  read_number("ISOMETAL_SOFT_SEED", 0, std::numeric_limits<std::uint64_t>::max(), settings.seed);
+  read_number("ISOMETAL_SOFT_MAX_THREADS", 1, kMaxThreads, settings.max_threads);
   return settings;
 }
 

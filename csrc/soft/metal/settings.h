@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "soft/executor.h"
+#include "soft/grid.h"
 
 namespace isometal::soft {
 
@@ -18,13 +19,16 @@ struct DeviceSettings {
   bool observed = false;         ///< new pipelines report loads and stores to the observer
   /// For how long an encoded wait, or a call for one more command buffer, goes on while nothing moves.
   std::chrono::milliseconds stall_limit{60'000};
+  /// Threads that new pipelines allow in a threadgroup at most, whatever their kernels say: as on a GPU whose
+  /// registers are scarce.
+  std::uint64_t max_threads = kMaxThreads;
   /// Values of MTL::GPUFamily for which supportsFamily says yes: for dispatchers that ask before they use
   /// what this device can do.
   std::vector<std::int64_t> claimed_families;
 };
 
-/// What the environment says: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED a number. Throws
-/// SoftError where a variable has another value.
+/// What the environment says: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED and
+/// ISOMETAL_SOFT_MAX_THREADS are numbers. Throws SoftError where a variable has another value.
 DeviceSettings settings_from_environment();
 
 /// Those that were set last; at first the environment's.
