@@ -4,22 +4,25 @@ Every C++ source of an Apple build (core, launch planning, dispatcher, ops, Pyth
 through the project's CMake files and ziglang's clang, with warnings as errors. Metal's headers are those of the wheel
 mlx-metal, which tests/soft/mlx_wheel.py fetches once; cmake/apple_stubs stands for the four headers of Apple's SDK
 that they include and ziglang does not bring, and the Python headers are this machine's. What comes of it are object
-files: nothing is linked and nothing runs.
+files: nothing is linked and nothing runs. From them apple_selectors.py tells what is asked of macOS.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import apple_selectors
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "apple"
 STUBS = ROOT / "cmake" / "apple_stubs"
+#: Written when everything is compiled: by which interpreter, whose ziglang compiles.
+STAMP = BUILD / "compiled.txt"
 TARGET = "aarch64-macos.14.0"
 
 
@@ -52,34 +55,46 @@ def headers_of_mlx() -> Path:
 
 def check(headers: Path) -> None:
     """Raises Failure where something that the build reads is not there."""
-    if importlib.util.find_spec("ziglang") is None:
-        raise Failure(f"{sys.executable} has no ziglang, which compiles; pip install 'isometal[dev]'.")
+    for package, what in {"ziglang": "compiles", "lief": "reads the objects"}.items():
+        if importlib.util.find_spec(package) is None:
+            raise Failure(f"{sys.executable} has no {package}, which {what}; pip install 'isometal[dev]'.")
     for needed in (headers / "Metal" / "Metal.hpp", headers / "Foundation" / "Foundation.hpp"):
         if not needed.is_file():
             raise Failure(f"{needed} is not there; --metal-cpp takes the folder above Metal/Metal.hpp.")
 
 
+def is_compiled() -> bool:
+    """True where this interpreter has compiled everything since sources and build files last changed."""
+    try:
+        if STAMP.read_text(encoding="utf-8") != sys.executable:
+            return False
+        compiled = STAMP.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    folders = [ROOT / "csrc", ROOT / "metal" / "params", ROOT / "cmake"]
+    read = [ROOT / "CMakeLists.txt", *(path for folder in folders for path in folder.rglob("*") if path.is_file())]
+    return all(path.stat().st_mtime < compiled for path in read if path.suffix not in (".py", ".pyc", ".toml"))
+
+
 def compile_all(headers: Path) -> int:
     """The number of sources compiled."""
+    STAMP.unlink(missing_ok=True)
     configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "--fresh"]
     configure += [f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"]
     configure += [f"-DISOMETAL_ZIG_TARGET={TARGET}", f"-DISOMETAL_ZIG_PYTHON={sys.executable}"]
     configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-DISOMETAL_METAL_CPP={headers}"]
     configure += [f"-DCMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES={STUBS}", "-DISOMETAL_WERROR=ON"]
     run(*configure)
-    commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
-    folders = {Path(entry["file"]).parent for entry in commands}
+    units = apple_selectors.units(BUILD)
+    folders = {unit.source.parent for unit in units}
     for part in ("launch", "dispatcher", "ops", "metal_bindings"):
         if ROOT / "csrc" / part not in folders:
             raise Failure(f"the build for {TARGET} leaves csrc/{part} out; see cmake/MetalApi.cmake.")
-    # Outputs are relative to the entry's folder in some versions of CMake; ninja wants them relative to its own.
-    ours = [
-        os.path.relpath(Path(entry["directory"], entry["output"]), BUILD)
-        for entry in commands
-        if Path(entry["file"]).is_relative_to(ROOT / "csrc")
-    ]
-    run("cmake", "--build", BUILD, "--target", *ours, "--", "-k", "0")
-    return len(ours)
+    # ninja wants them relative to its own folder.
+    objects = [os.path.relpath(unit.object, BUILD) for unit in units]
+    run("cmake", "--build", BUILD, "--target", *objects, "--", "-k", "0")
+    STAMP.write_text(sys.executable, encoding="utf-8")
+    return len(objects)
 
 
 def main() -> None:
@@ -89,8 +104,9 @@ def main() -> None:
     try:
         headers = arguments.metal_cpp.resolve() if arguments.metal_cpp else headers_of_mlx()
         check(headers)
-        print(f"[apple-compile] {compile_all(headers)} sources compile for {TARGET}.")
-    except Failure as failure:
+        print(f"[apple-compile] {compile_all(headers)} sources compile for {TARGET}.", flush=True)
+        print(f"[apple-compile] asked of macOS: {apple_selectors.check(BUILD, headers)}")
+    except (Failure, apple_selectors.Problems) as failure:
         sys.exit(f"[apple-compile] {failure}")
 
 
