@@ -34,6 +34,7 @@ class Array:
     # -- what it is -----------------------------------------------------------------------------------------------
     @property
     def shape(self) -> Shape:
+        """The size of each axis; () of a 0-d array."""
         return self._backend.shape(self._data)
 
     @property
@@ -43,14 +44,17 @@ class Array:
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return _product(self.shape)
 
     @property
     def nbytes(self) -> int:
+        """What the elements take, in bytes; a view may lie in more."""
         return self.size * self.dtype.itemsize
 
     @property
@@ -112,14 +116,20 @@ class Array:
 
     # -- to other arrays ------------------------------------------------------------------------------------------
     def to(self, backend: str) -> Array:
-        """The same values on another backend (the array itself where it is there already)."""
+        """The same values on another backend (the array itself where it is there already).
+
+        Raises BackendNameError for an unknown name, BackendError where that backend cannot run.
+        """
         target = selection.get(backend)
         if target is self._backend:
             return self
         return Array(target.from_numpy(self.numpy()), target)
 
     def astype(self, dtype: object) -> Array:
-        """The values converted to ``dtype`` (rounded to nearest even; the array itself where it has it already)."""
+        """The values converted to ``dtype`` (rounded to nearest even; the array itself where it has it already).
+
+        Raises DTypeError for a dtype that is not supported.
+        """
         wanted = dtypes.as_dtype(dtype, "astype")
         return self if wanted == self.dtype else Array(self._backend.astype(self._data, wanted), self._backend)
 
@@ -151,6 +161,11 @@ class Array:
         return _ops.max(self, axis, keepdims)
 
     def __getitem__(self, index: Any) -> Array:
+        """Part of the array, a view where the backend can. Integers drop their axis, None adds one of size 1.
+
+        Raises ShapeError for an integer out of range or too many indices, DTypeError for arrays and bool, which are no
+        basic indices.
+        """
         return Array(self._backend.getitem(self._data, _basic_index(index, self.shape)), self._backend)
 
     def __len__(self) -> int:

@@ -90,7 +90,7 @@ def set_default_backend(name: str | None) -> None:
     """Make ``name`` the default in the current context (thread or asyncio task); None undoes it.
 
     A new thread starts without it: use the environment variable ISOMETAL_BACKEND for a whole process. Raises
-    ValueError for an unknown name and BackendError where that backend cannot run.
+    BackendNameError for an unknown name and BackendError where that backend cannot run.
     """
     if name is not None:
         get(check_name(name))
@@ -109,7 +109,10 @@ def use_backend(name: str) -> Iterator[None]:
 
 
 def default_backend() -> str:
-    """Name of the backend that runs ops whose operands hold no `Array`."""
+    """Name of the backend that runs ops whose operands hold no `Array`.
+
+    Raises BackendNameError where the environment names no backend.
+    """
     return default().name
 
 
