@@ -9,11 +9,6 @@ endif()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   return()
 endif()
-# On a Mac without Apple's compiler ziglang's builds the module, and there is no SDK whose frameworks it could link.
-if(CMAKE_HOST_APPLE AND ISOMETAL_ZIG_PYTHON AND NOT ISOMETAL_METAL_CPP)
-  message(STATUS "No Metal backend: it needs Apple's SDK; xcode-select --install brings it")
-  return()
-endif()
 
 set(ISOMETAL_METAL_CPP "" CACHE PATH "Apple's metal-cpp, the folder above Metal/Metal.hpp; by default that of mlx-metal")
 set(metal_cpp_folders "${ISOMETAL_METAL_CPP}")

@@ -50,6 +50,12 @@ if(TARGET isometal_soft)
             csrc/soft/session_binding.cpp)
 endif()
 isometal_compiler_options(_core)
+if(APPLE AND ISOMETAL_ZIG_PYTHON)
+  # zig's linker reads no lists of symbols, and with -x (0.17) it writes a broken symbol table.
+  get_target_property(link_options _core LINK_OPTIONS)
+  list(FILTER link_options EXCLUDE REGEX "-Wl,(@|-x)")
+  set_target_properties(_core PROPERTIES LINK_OPTIONS "${link_options};-Wl,-dead_strip;-Wl,-S")
+endif()
 
 # nanobind chooses: it takes the stable ABI where interpreter and headers have one.
 if(TARGET nanobind-static-abi3)

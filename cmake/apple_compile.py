@@ -20,7 +20,6 @@ import apple_selectors
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "apple"
-STUBS = ROOT / "cmake" / "apple_stubs"
 #: Written when everything is compiled: by which interpreter, whose ziglang compiles.
 STAMP = BUILD / "compiled.txt"
 TARGET = "aarch64-macos.14.0"
@@ -83,7 +82,7 @@ def compile_all(headers: Path) -> int:
     configure += [f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"]
     configure += [f"-DISOMETAL_ZIG_TARGET={TARGET}", f"-DISOMETAL_ZIG_PYTHON={sys.executable}"]
     configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-DISOMETAL_METAL_CPP={headers}"]
-    configure += [f"-DCMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES={STUBS}", "-DISOMETAL_WERROR=ON"]
+    configure += ["-DISOMETAL_WERROR=ON"]
     run(*configure)
     units = apple_selectors.units(BUILD)
     folders = {unit.source.parent for unit in units}

@@ -22,6 +22,10 @@ using isometal::Array;
 
 namespace {
 
+// A wheel for macOS may be built with the headers of another system's Python (cmake/macos_wheel.py).
+static_assert(sizeof(void*) == SIZEOF_VOID_P && sizeof(long) == SIZEOF_LONG &&
+              sizeof(wchar_t) == SIZEOF_WCHAR_T && sizeof(std::size_t) == SIZEOF_SIZE_T);
+
 /// What a memoryview looks at when the elements are to be seen as unsigned integers.
 struct ArrayBits {
   Array array;

@@ -1,7 +1,8 @@
 """PEP 517 backend: scikit-build-core, plus what depends on where and for what isometal is built.
 
 * Without a C++ compiler, ziglang becomes a build requirement and its clang compiles (cmake/toolchains/zig.cmake).
-* On Apple silicon mlx-metal, which holds Apple's metal-cpp headers, is a build requirement.
+* On Apple silicon mlx-metal, which holds Apple's metal-cpp headers, is a build requirement, and the wheel is for
+  macOS 14 and later, as the kernels and MLX's own wheels are.
 * With ISOMETAL_AIR=ON what compiles kernels for the software device is too (cmake/CompiledKernels.cmake).
 * A release with ISOMETAL_DEFAULT_BACKEND=metal needs what the release gate imports (cmake/ReleaseGate.cmake runs it).
 """
@@ -67,7 +68,7 @@ def _needs_zig(config_settings: ConfigSettings) -> bool:
 
 def _extra_requires(config_settings: ConfigSettings) -> list[str]:
     requires = ["ziglang>=0.13"] if _needs_zig(config_settings) else []
-    if sys.platform == "darwin" and platform.machine() == "arm64":
+    if _on_apple_silicon():
         requires += _METAL_CPP_REQUIRES
     # The words that CMake takes for true.
     if sys.platform != "darwin" and os.environ.get("ISOMETAL_AIR", "").upper() in {"1", "ON", "YES", "TRUE", "Y"}:
@@ -75,6 +76,16 @@ def _extra_requires(config_settings: ConfigSettings) -> list[str]:
     if os.environ.get("ISOMETAL_DEFAULT_BACKEND") == "metal":
         requires += _GATE_REQUIRES
     return requires
+
+
+def _on_apple_silicon() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _prepare(config_settings: ConfigSettings) -> None:
+    if _on_apple_silicon():
+        os.environ.setdefault("MACOSX_DEPLOYMENT_TARGET", "14.0")
+    _choose_compiler(config_settings)
 
 
 def _choose_compiler(config_settings: ConfigSettings) -> None:
@@ -102,12 +113,12 @@ def get_requires_for_build_editable(config_settings: ConfigSettings = None) -> l
 def build_wheel(
     wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
 ) -> str:
-    _choose_compiler(config_settings)
+    _prepare(config_settings)
     return _skbuild.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
 def build_editable(
     wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
 ) -> str:
-    _choose_compiler(config_settings)
+    _prepare(config_settings)
     return _skbuild.build_editable(wheel_directory, config_settings, metadata_directory)

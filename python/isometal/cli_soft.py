@@ -6,6 +6,7 @@ Like cli.py it imports only typer, so that `--help` is quick.
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -25,6 +26,22 @@ _File = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
+def _command() -> ModuleType:
+    """isometal.soft.command. BackendError where this build has no software device."""
+    from isometal import _core
+    from isometal.errors import BackendError
+
+    if not hasattr(_core, "SoftKernel"):
+        platform = _core.build_info()["platform"]
+        raise BackendError(
+            f"[soft] this build of isometal is for {platform}; the software Metal device is in those for machines "
+            "without an Apple GPU."
+        )
+    from isometal.soft import command
+
+    return command
+
+
 @app.callback(invoke_without_command=True)
 @expected_errors
 def soft(context: typer.Context) -> None:
@@ -42,9 +59,7 @@ def soft(context: typer.Context) -> None:
     It needs the extra: pip install 'isometal[soft]'.
     """
     if context.invoked_subcommand is None:
-        from isometal.soft import command
-
-        typer.echo(command.device_text(), nl=False)
+        typer.echo(_command().device_text(), nl=False)
 
 
 @app.command(short_help="Kernels of a library: arguments, constants, limits.")
@@ -65,8 +80,7 @@ def info(
     isometal soft info mlx.metallib --match softmax
     isometal soft info mlx.metallib -k block_softmax_float32 --json
     """
-    from isometal.soft import command
-
+    command = _command()
     typer.echo(command.info(file, kernel or [], match, as_json=json), nl=False)
 
 
@@ -128,8 +142,7 @@ def run(
     \b
     Exit codes: 0 it ran; 2 it cannot, with the reason; 130 Ctrl-C.
     """
-    from isometal.soft import command
-
+    command = _command()
     request = command.Run(
         file=file,
         kernel=kernel,
@@ -156,6 +169,5 @@ def cache(
 
     ISOMETAL_CACHE_DIR names another directory; ISOMETAL_CACHE_LIMIT (500M, 2G) how much may be kept.
     """
-    from isometal.soft import command
-
+    command = _command()
     typer.echo(command.cache(clear=clear, as_json=json), nl=False)

@@ -217,6 +217,22 @@ class TestBuildBackend:
         assert not needs("darwin", "x86_64")
         assert not needs("linux", "arm64")
 
+    def test_apple_silicon_means_macos_14(self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Set here, so that they are unset again.
+        monkeypatch.setenv("CXX", "mine")
+        monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "15.0")
+        monkeypatch.setattr(backend.platform, "machine", lambda: "arm64")
+        monkeypatch.setattr(sys, "platform", "darwin")
+        backend._prepare(None)
+        assert os.environ["MACOSX_DEPLOYMENT_TARGET"] == "15.0"
+        del os.environ["MACOSX_DEPLOYMENT_TARGET"]
+        monkeypatch.setattr(sys, "platform", "linux")
+        backend._prepare(None)
+        assert "MACOSX_DEPLOYMENT_TARGET" not in os.environ
+        monkeypatch.setattr(sys, "platform", "darwin")
+        backend._prepare(None)
+        assert os.environ["MACOSX_DEPLOYMENT_TARGET"] == "14.0"
+
     def test_air_needs_the_compilers_of_the_extra_soft(
         self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from isometal import selection
+from isometal import _core, selection
 from isometal.cli import app
 from isometal.optable import KINDS, OPS
 from isometal.parity import evidence as documents
@@ -340,6 +340,18 @@ def test_devices_never_calls_software_a_gpu():
         assert re.search(r"^  apple-gpu +not available: ", text, re.M)
         assert re.search(r"^  apple-paravirtual +not available: ", text, re.M)
     assert text.splitlines()[-1].endswith("(Apple's GPU where there is one, else the software device)")
+
+
+@pytest.mark.parametrize("arguments", [(), ("info", "k.metal"), ("run", "k.metal"), ("cache",)])
+def test_soft_says_where_the_software_device_is_not(monkeypatch, arguments):
+    monkeypatch.delattr(_core, "SoftKernel", raising=False)
+    monkeypatch.setitem(sys.modules, "isometal.soft", None)  # as in a wheel for macOS
+    result = run("soft", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"isometal: [soft] this build of isometal is for {_core.build_info()['platform']}; "
+        "the software Metal device is in those for machines without an Apple GPU.\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
