@@ -187,6 +187,13 @@ def test_every_environment_variable_is_explained() -> None:
     assert first_column("settings.md") == read
 
 
+def test_every_option_of_the_pytest_plugin_is_explained() -> None:
+    plugin = (ROOT / "python" / "isometal" / "parity" / "pytest_plugin.py").read_text()
+    options = set(re.findall(r'addoption\(\s*"(--[\w-]+)"', plugin))
+    assert {"--benchmark", "--parity-seed"} <= options
+    assert set(re.findall(r"--(?:benchmark|parity)[\w-]*", (DOCS / "api-parity.rst").read_text())) == options
+
+
 def test_every_part_of_a_bundle_is_explained() -> None:
     table = re.findall(r"^\| (`[^|]*`) \|", (DOCS / "qualify.md").read_text(), re.MULTILINE)
     assert set(re.findall(r"`([^`]+)`", " ".join(table))) == {"README.txt", *bundle._ABOUT}
