@@ -342,7 +342,7 @@ def test_devices_never_calls_software_a_gpu():
     assert text.splitlines()[-1].endswith("(Apple's GPU where there is one, else the software device)")
 
 
-@pytest.mark.parametrize("arguments", [(), ("info", "k.metal"), ("run", "k.metal"), ("cache",)])
+@pytest.mark.parametrize("arguments", [(), ("info", "k.metal"), ("run", "k.metal", "--grid", "1"), ("cache",)])
 def test_soft_says_where_the_software_device_is_not(monkeypatch, arguments):
     monkeypatch.delattr(_core, "SoftKernel", raising=False)
     monkeypatch.setitem(sys.modules, "isometal.soft", None)  # as in a wheel for macOS
