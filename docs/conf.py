@@ -19,8 +19,6 @@ exclude_patterns = ["_ext", "examples"]
 # Languages of code blocks are given; an indented block is no Python.
 highlight_language = "none"
 
-# The first paragraph of a class says what it is; who makes one is said there too.
-autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True

@@ -7,6 +7,7 @@ after this.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -22,6 +23,7 @@ _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Note|Example)s?:
 _ERRORS = {name: f"isometal.{name}" for name in isometal.__all__ if name.endswith("Error")} | {
     name: f"isometal.soft.{name}" for name in soft.__all__ if name.endswith("Error")
 }
+_ERRORS["EvidenceError"] = "isometal.parity.evidence.EvidenceError"
 _ERROR = re.compile(rf"\b({'|'.join(_ERRORS)})\b(?!:)")
 _LITERAL = re.compile(r"(``.*?``|:[\w:]+:`.*?`)")
 
@@ -29,6 +31,7 @@ _LITERAL = re.compile(r"(``.*?``|:[\w:]+:`.*?`)")
 def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _process, priority=100)
     app.connect("autodoc-process-docstring", _restore, priority=900)
+    app.connect("autodoc-process-signature", _signature)
     return {"parallel_read_safe": True}
 
 
@@ -45,6 +48,14 @@ _properties: dict[str, list[str]] = {}
 def _restore(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     if what == "property":
         lines[:] = _properties[name]
+
+
+def _signature(app: Any, what: str, name: str, obj: Any, options: object, signature: str, returns: str) -> Any:
+    """Of classes only those that are their fields: what makes an Array or a Library is said in its docstring."""
+    if what != "class":
+        return None
+    # Of a field that is made anew for each object: a mapping, in all of ours.
+    return (signature or "").replace("<factory>", "{}") if dataclasses.is_dataclass(obj) else "", None
 
 
 def to_rst(lines: list[str]) -> list[str]:

@@ -96,7 +96,7 @@ def parity(
 ) -> None:
     """Run the parity suite, print the matrix, write evidence.
 
-    Options may be repeated or hold several names: --op add,matmul --op softmax.
+    Options may be repeated or hold several names: `--op add,matmul --op softmax`.
 
     \b
     isometal parity                                   everything, on every backend that can run

@@ -76,10 +76,12 @@ class Op:
 
     @property
     def required_tests(self) -> str:
+        """What the column "Required Tests" of the matrix says."""
         return self.owes_text or " ".join(self.owes)
 
     @property
     def gate(self) -> str:
+        """What its column "Default Gate" says."""
         return "✅ Required" if self.required else "⚠ Optional"
 
 

@@ -22,7 +22,8 @@ def run(kernel, x, threads, **schedule):
     memory = np.full(rows + GUARD, np.nan, np.float32)
     before = x.copy()
     out = memory[:rows]
-    kernel(x, out, columns, grid=rows, threadgroup=threads, dispatch="threadgroups", **schedule)
+    size = {"grid": rows, "threadgroup": threads, "dispatch": "threadgroups"}
+    kernel(x, out, columns, **size, **schedule)
     assert np.isnan(memory[rows:]).all(), "it wrote behind its result"
     assert (x == before).all(), "it wrote to its input"
     return out
@@ -34,7 +35,7 @@ def run(kernel, x, threads, **schedule):
 def test_row_mean(library, shape, threads, squares):
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
     kernel = library.kernel("row_mean", {"squares": squares})
-    wide = x.astype(np.float64) ** (2 if squares else 1)  # a reference that has no float32 in it
+    wide = x.astype(np.float64) ** (2 if squares else 1)  # the reference has no float32 in it
     expected = wide.mean(axis=1)
     bound = 1e-6 * np.abs(wide).mean(axis=1)
     assert (np.abs(run(kernel, x, threads) - expected) <= bound).all()

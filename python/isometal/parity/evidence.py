@@ -87,6 +87,8 @@ class Worst:
 
 @dataclass(frozen=True)
 class Failure:
+    """A check that failed, by its id, and what it found."""
+
     id: str
     message: str
 

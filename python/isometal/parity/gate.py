@@ -46,6 +46,7 @@ class Decision:
 
     @property
     def qualified(self) -> bool:
+        """Whether there is no reason against it."""
         return not self.reasons
 
 

@@ -108,6 +108,7 @@ class Metrics:
 
     @property
     def passed(self) -> bool:
+        """Whether every element is within its bound and of the right pattern."""
         return self.pattern_mismatches == 0 and self.bound_ratio <= 1.0
 
 

@@ -141,10 +141,12 @@ class KernelReflection:
 
     @property
     def flushes_denormals(self) -> bool:
+        """Whether it takes subnormal numbers for zero."""
         return "denorms_disable" in self.options
 
     @property
     def fast_math(self) -> bool:
+        """Whether it was compiled with fast math."""
         return "fast_math_disable" not in self.options
 
     def only(self, conditions: Mapping[str, bool]) -> KernelReflection:
