@@ -81,7 +81,7 @@ template <typename T, uint D, uint Keys>
 [[kernel, max_total_threads_per_threadgroup(ATTENTION_TILE_SIMDGROUPS *
                                             32)]] void attention_tile(ATTENTION_ARGUMENTS) {
   constexpr uint tile_rows = ATTENTION_TILE_SIMDGROUPS * ATTENTION_ROWS;
-  threadgroup vec<T, 4> memory[Keys * pitch<T, D> / 4];
+  threadgroup Together<T, 4> memory[Keys * pitch<T, D> / 4];
   threadgroup float room[ATTENTION_TILE_SIMDGROUPS][64];
   threadgroup uint odd_flags[ATTENTION_TILE_SIMDGROUPS], empty_flags[ATTENTION_TILE_SIMDGROUPS];
   threadgroup T* const staged = reinterpret_cast<threadgroup T*>(memory);
@@ -100,7 +100,7 @@ template <typename T, uint D, uint Keys>
   k += batch * params.k_strides[0] + head / params.group * params.k_strides[1];
   v += batch * params.v_strides[0] + head / params.group * params.v_strides[1];
 
-  Matrix<T> queries[D / 8];
+  Matrix<Factor<T>> queries[D / 8];
   read_queries<kOneByOne>(queries, q, params.dim, place);
   Matrix<float> o[D / 8];
   clear(o);
@@ -145,7 +145,7 @@ template <typename T, uint Keys>
     ATTENTION_ARGUMENTS) {
   constexpr uint chunk = ATTENTION_STREAM, slice = ATTENTION_STREAM_VALUES;
   constexpr uint tile_rows = ATTENTION_TILE_SIMDGROUPS * ATTENTION_ROWS;
-  threadgroup vec<T, 4> memory[Keys * pitch<T, slice> / 4];
+  threadgroup Together<T, 4> memory[Keys * pitch<T, slice> / 4];
   threadgroup float room[ATTENTION_TILE_SIMDGROUPS][64];
   threadgroup uint odd_flags[ATTENTION_TILE_SIMDGROUPS], empty_flags[ATTENTION_TILE_SIMDGROUPS];
   threadgroup T* const staged = reinterpret_cast<threadgroup T*>(memory);
@@ -186,7 +186,7 @@ template <typename T, uint Keys>
       stage<Keys, chunk>(staged, k + first * params.k_strides[2] + start, params.k_strides[2], rows, dims,
                          thread_index);
       threadgroup_barrier(mem_flags::mem_threadgroup);
-      Matrix<T> queries[chunk / 8];
+      Matrix<Factor<T>> queries[chunk / 8];
       read_queries<kOneByOne>(queries, q + start, dims, place);
       add_staged_keys<chunk>(s, queries, staged, place);
     }
@@ -252,7 +252,7 @@ template <typename T, uint D, uint Keys>
   const long key_dims = long(params.dim) - place.row * across;
   const long value_dims = long(params.value_dim) - place.pair * 2 * across;
 
-  Matrix<T> queries[across];
+  Matrix<Factor<T>> queries[across];
   read_queries<kByFours>(queries, q, params.dim, place);
   Matrix<float> o[across];
   clear(o);
@@ -383,6 +383,6 @@ template <typename T>
 
 INSTANTIATE(float32, float)
 INSTANTIATE(float16, half)
-INSTANTIATE(bfloat16, bfloat)
+INSTANTIATE(bfloat16, BFloat16)
 INSTANTIATE_DIM(float16, half, 256, 16)
-INSTANTIATE_DIM(bfloat16, bfloat, 256, 16)
+INSTANTIATE_DIM(bfloat16, BFloat16, 256, 16)

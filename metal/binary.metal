@@ -81,7 +81,7 @@ template <typename T, typename Op>
 #define INSTANTIATE_FLOATING(op, functor)  \
   INSTANTIATE(op, functor, float32, float) \
   INSTANTIATE(op, functor, float16, half)  \
-  INSTANTIATE(op, functor, bfloat16, bfloat)
+  INSTANTIATE(op, functor, bfloat16, BFloat16)
 
 #define INSTANTIATE_ALL(op, functor)     \
   INSTANTIATE_FLOATING(op, functor)      \

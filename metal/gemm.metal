@@ -81,8 +81,8 @@ struct Sums {
     }
   }
 
-  template <typename T>
-  void add_products(thread const simdgroup_matrix<T, 8, 8>* a, thread const simdgroup_matrix<T, 8, 8>* b) {
+  template <typename F>
+  void add_products(thread const simdgroup_matrix<F, 8, 8>* a, thread const simdgroup_matrix<F, 8, 8>* b) {
     UNROLL
     for (uint i = 0; i < ROWS; ++i) {
       UNROLL
@@ -107,7 +107,7 @@ struct Sums {
       for (uint j = 0; j < COLUMNS; ++j) {
         const float2 pair = elements(at[i][j]);
         if (whole) {
-          *(device packed2<O>*)(out + j * side) = vec<O, 2>(pair);
+          store2(out + j * side, pair);
         } else if (row + i * side < m) {
           if (column + j * side < n) out[j * side] = O(pair.x);
           if (column + j * side + 1 < n) out[j * side + 1] = O(pair.y);
@@ -132,8 +132,8 @@ struct Sums {
 
 /// Copies ROWS x COLUMNS elements to threadgroup memory; of the source only `rows` x `columns` exist unless
 /// `whole`, the others are 0. A thread copies runs of neighbours.
-template <uint ROWS, uint COLUMNS, uint PITCH, uint THREADS, typename T>
-inline void stage(threadgroup T* target, device const T* source, long pitch, uint rows, uint columns,
+template <uint ROWS, uint COLUMNS, uint PITCH, uint THREADS, typename F, typename T>
+inline void stage(threadgroup F* target, device const T* source, long pitch, uint rows, uint columns,
                   bool whole, uint thread_index) {
   constexpr uint run = 4;
   constexpr uint runs = COLUMNS / run;
@@ -143,13 +143,13 @@ inline void stage(threadgroup T* target, device const T* source, long pitch, uin
     const uint index = thread_index + i * THREADS;
     const uint row = index / runs;
     const uint column = index % runs * run;
-    threadgroup T* const to = target + row * PITCH + column;
+    threadgroup F* const to = target + row * PITCH + column;
     device const T* const from = source + row * pitch + column;
     if (whole) {
-      *(threadgroup packed4<T>*)to = vec<T, 4>(*(device const packed4<T>*)from);
+      *(threadgroup packed4<F>*)to = load4<F>(from);
     } else {
       UNROLL
-      for (uint j = 0; j < run; ++j) to[j] = row < rows && column + j < columns ? from[j] : T(0);
+      for (uint j = 0; j < run; ++j) to[j] = row < rows && column + j < columns ? F(from[j]) : F(0);
     }
   }
 }
@@ -160,13 +160,14 @@ template <typename T, uint BM, uint BN, uint BK, uint WM, uint WN>
     constant GemmParams& params [[buffer(3)]], uint3 group [[threadgroup_position_in_grid]],
     uint3 groups [[threadgroups_per_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]],
     uint lane [[thread_index_in_simdgroup]]) {
+  using F = typename Multiplied<T>::Type;
   constexpr uint threads = WM * WN * 32;
   constexpr uint rows = BM / WM / side, columns = BN / WN / side;  // of matrices
   // 16 bytes more than a row, so that rows begin in different banks.
-  constexpr uint padding = 16 / sizeof(T);
+  constexpr uint padding = 16 / sizeof(F);
   constexpr uint pitch_m = BM + padding, pitch_n = BN + padding, pitch_k = BK + padding;
-  threadgroup T a_tile[larger(BM * pitch_k, BK * pitch_m)];
-  threadgroup T b_tile[larger(BN * pitch_k, BK * pitch_n)];
+  threadgroup F a_tile[larger(BM * pitch_k, BK * pitch_m)];
+  threadgroup F b_tile[larger(BN * pitch_k, BK * pitch_n)];
 
   Work<T> work = find_work<BM, BN>(a, b, params, group);
   const uint thread_index = simdgroup * 32 + lane;
@@ -174,8 +175,8 @@ template <typename T, uint BM, uint BN, uint BK, uint WM, uint WN>
   const bool whole_n = aligned_n || work.column + BN <= params.n;
   const uint m_left = params.m - work.row, n_left = params.n - work.column;
   const uint row = simdgroup / WN * (BM / WM), column = simdgroup % WN * (BN / WN);
-  threadgroup const T* const a_part = a_tile + (a_transposed ? row : row * pitch_k);
-  threadgroup const T* const b_part = b_tile + (b_transposed ? column * pitch_k : column);
+  threadgroup const F* const a_part = a_tile + (a_transposed ? row : row * pitch_k);
+  threadgroup const F* const b_part = b_tile + (b_transposed ? column * pitch_k : column);
 
   Sums<rows, columns> sums;
   sums.clear();
@@ -204,7 +205,7 @@ template <typename T, uint BM, uint BN, uint BK, uint WM, uint WN>
     threadgroup_barrier(mem_flags::mem_threadgroup);
     UNROLL
     for (uint kk = 0; kk < BK; kk += side) {
-      simdgroup_matrix<T, 8, 8> left[rows], right[columns];
+      simdgroup_matrix<F, 8, 8> left[rows], right[columns];
       UNROLL
       for (uint i = 0; i < rows; ++i) {
         const uint at = a_transposed ? kk * pitch_m + i * side : i * side * pitch_k + kk;
@@ -225,19 +226,21 @@ template <typename T, uint BM, uint BN, uint BK, uint WM, uint WN>
 /// itself. Beyond an edge of out a lane reads what lies at the edge.
 template <typename T, uint COUNT>
 struct Lanes {
+  using F = typename Multiplied<T>::Type;
+
   device const T* first[COUNT];
   long second[COUNT];  // from the first of the lane's two elements
 
   /// `valid`: which of a lane's two elements exist in k.
-  void load(thread simdgroup_matrix<T, 8, 8>* matrices, bool neighbours, bool2 valid) {
+  void load(thread simdgroup_matrix<F, 8, 8>* matrices, bool neighbours, bool2 valid) {
     UNROLL
     for (uint i = 0; i < COUNT; ++i) {
-      vec<T, 2> pair(0);
+      vec<F, 2> pair(0);
       if (neighbours && valid.x && valid.y) {
-        pair = vec<T, 2>(*(device const packed2<T>*)first[i]);
+        pair = load2<F>(first[i]);
       } else {
-        if (valid.x) pair.x = *first[i];
-        if (valid.y) pair.y = first[i][second[i]];
+        if (valid.x) pair.x = F(*first[i]);
+        if (valid.y) pair.y = F(first[i][second[i]]);
       }
       elements(matrices[i]) = pair;
     }
@@ -283,7 +286,7 @@ template <typename T, uint BM, uint BN, uint WM, uint WN>
 
   Sums<rows, columns> sums;
   sums.clear();
-  simdgroup_matrix<T, 8, 8> x[rows], y[columns];
+  simdgroup_matrix<typename Multiplied<T>::Type, 8, 8> x[rows], y[columns];
   uint k_left = work.depth;
   for (; k_left >= side; k_left -= side) {
     left.load(x, !a_transposed, bool2(true));
@@ -332,4 +335,4 @@ template <typename T>
 
 INSTANTIATE(float32, float)
 INSTANTIATE(float16, half)
-INSTANTIATE(bfloat16, bfloat)
+INSTANTIATE(bfloat16, BFloat16)

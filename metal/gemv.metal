@@ -65,8 +65,8 @@ inline void store(device T* out, ulong at, float value) {
 
 template <typename T>
 inline float4 four(device const T* from, long stride, bool neighbours) {
-  if (neighbours) return float4(vec<T, 4>(*(device const packed4<T>*)from));
-  return float4(from[0], from[stride], from[2 * stride], from[3 * stride]);
+  if (neighbours) return load4<float>(from);
+  return float4(float(from[0]), float(from[stride]), float(from[2 * stride]), float(from[3 * stride]));
 }
 
 template <typename T>
@@ -110,7 +110,7 @@ template <typename T>
   for (; k < work.depth; ++k) {
     UNROLL
     for (uint v = 0; v < vector_count; ++v) {
-      const float y = work.vectors[v * params.vector_pitch + k * params.vector_stride];
+      const float y = float(work.vectors[v * params.vector_pitch + k * params.vector_stride]);
       UNROLL
       for (uint r = 0; r < GEMV_ROWS; ++r) sums[r][v] = fma(float(rows[r][k]), y, sums[r][v]);
     }
@@ -147,13 +147,14 @@ inline void add_columns(thread float4* sums, device const T* matrix, device cons
   UNROLL
   for (uint i = 0; i < COUNT; ++i) {
     device const T* const at = matrix + (k + i * parts) * params.matrix_pitch;
-    x[i] = narrow ? float4(at[0], at[further.x], at[further.y], at[further.z]) : four(at, 1, true);
+    x[i] = narrow ? float4(float(at[0]), float(at[further.x]), float(at[further.y]), float(at[further.z]))
+                  : four(at, 1, true);
   }
   UNROLL
   for (uint i = 0; i < COUNT; ++i) {
     UNROLL
     for (uint v = 0; v < vector_count; ++v) {
-      const float y = vectors[v * params.vector_pitch + (k + i * parts) * params.vector_stride];
+      const float y = float(vectors[v * params.vector_pitch + (k + i * parts) * params.vector_stride]);
       sums[v] = fma(x[i], y, sums[v]);
     }
   }
@@ -211,4 +212,4 @@ template <typename T>
 
 INSTANTIATE(float32, float)
 INSTANTIATE(float16, half)
-INSTANTIATE(bfloat16, bfloat)
+INSTANTIATE(bfloat16, BFloat16)

@@ -383,7 +383,7 @@ template <typename T, bool kCentred>
 #define INSTANTIATE_ALL(op, centred)                                  \
   INSTANTIATE(op, centred, float32, float)                            \
   INSTANTIATE(op, centred, float16, half)                             \
-  INSTANTIATE(op, centred, bfloat16, bfloat)                          \
+  INSTANTIATE(op, centred, bfloat16, BFloat16)                        \
   template [[host_name("norm_" #op "_row_split_combine")]] [[kernel]] \
   decltype(norm_row_split_combine<centred>) norm_row_split_combine<centred>;
 

@@ -16,6 +16,7 @@
 // the order of additions depends on the shape alone.
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
 #include "common/reduction.h"
 #include "params/reduce.h"
 
@@ -81,10 +82,10 @@ struct Ordered {
   static constexpr constant uint minus_infinity = 0x807fffff;
   static int bits_of(float x) { return as_type<int>(x); }
   static int bits_of(half x) { return as_type<int>(float(x)); }
-  static int bits_of(bfloat x) { return int(uint(as_type<ushort>(x)) << 16); }
+  static int bits_of(BFloat16 x) { return int(uint(::bits_of(x)) << 16); }
   static float from_bits(int bits, float) { return as_type<float>(bits); }
   static half from_bits(int bits, half) { return half(as_type<float>(bits)); }
-  static bfloat from_bits(int bits, bfloat) { return as_type<bfloat>(ushort(uint(bits) >> 16)); }
+  static BFloat16 from_bits(int bits, BFloat16) { return bfloat16_of_bits(ushort(uint(bits) >> 16)); }
 };
 
 template <typename T>
@@ -289,7 +290,7 @@ template <typename In, typename Out, typename Op>
   KERNEL(op, functor, dtype, column_finish, column, accumulators, elements)
 
 using Half = As<half, float>;
-using BFloat = As<bfloat, float>;
+using BFloat = As<BFloat16, float>;
 using Bool = As<uchar, uint>;
 
 // Unsigned, so that sums wrap around by definition.
@@ -301,7 +302,7 @@ INSTANTIATE(sum, Sum, uint64, As<ulong>)
 
 INSTANTIATE_PASSES(max, Max, float32, Ordered<float>, As<uint>)
 INSTANTIATE_PASSES(max, Max, float16, Ordered<half>, As<uint>)
-INSTANTIATE_PASSES(max, Max, bfloat16, Ordered<bfloat>, As<uint>)
+INSTANTIATE_PASSES(max, Max, bfloat16, Ordered<BFloat16>, As<uint>)
 INSTANTIATE(max, Max, int32, As<int>)
 INSTANTIATE(max, Max, int64, As<long>)
 INSTANTIATE(max, Max, uint32, As<uint>)

@@ -10,6 +10,7 @@
 // what is left beyond a multiple of a quarter turn goes into sine and cosine as a sum of two floats.
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
 #include "params/rope.h"
 
 using namespace metal;
@@ -138,4 +139,4 @@ template <typename T>
 
 INSTANTIATE(float32, float)
 INSTANTIATE(float16, half)
-INSTANTIATE(bfloat16, bfloat)
+INSTANTIATE(bfloat16, BFloat16)

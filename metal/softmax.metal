@@ -17,6 +17,7 @@
 // The maximum ignores NaN, which comes back with the sum. A row of nothing but -inf is NaN, as -inf - -inf.
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
 #include "common/online_softmax.h"
 #include "common/reduction.h"
 #include "common/unroll.h"
@@ -366,4 +367,4 @@ template <typename T>
 
 INSTANTIATE(float32, float)
 INSTANTIATE(float16, half)
-INSTANTIATE(bfloat16, bfloat)
+INSTANTIATE(bfloat16, BFloat16)

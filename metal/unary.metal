@@ -99,7 +99,7 @@ template <typename Out, typename In, typename Op>
 #define INSTANTIATE_FLOATING(op, ...)                 \
   INSTANTIATE(op, float32, float, float, __VA_ARGS__) \
   INSTANTIATE(op, float16, half, half, __VA_ARGS__)   \
-  INSTANTIATE(op, bfloat16, bfloat, bfloat, __VA_ARGS__)
+  INSTANTIATE(op, bfloat16, BFloat16, BFloat16, __VA_ARGS__)
 
 INSTANTIATE_FLOATING(negative, Negative)
 INSTANTIATE(negative, int32, int, int, Negative)
@@ -116,7 +116,7 @@ INSTANTIATE_FLOATING(gelu_fast, InFloat<GeluFast>)
 #define CAST_FLOATING(to, out)  \
   CAST(to, out, float32, float) \
   CAST(to, out, float16, half)  \
-  CAST(to, out, bfloat16, bfloat)
+  CAST(to, out, bfloat16, BFloat16)
 
 #define CAST_INTEGERS(to, out) \
   CAST(to, out, int32, int)    \
@@ -129,13 +129,13 @@ CAST_FLOATING(int64, long)
 CAST_FLOATING(uint32, uint)
 CAST_INTEGERS(float32, float)
 CAST_INTEGERS(float16, half)
-CAST_INTEGERS(bfloat16, bfloat)
+CAST_INTEGERS(bfloat16, BFloat16)
 CAST(float32, float, float16, half)
-CAST(float32, float, bfloat16, bfloat)
+CAST(float32, float, bfloat16, BFloat16)
 CAST(float16, half, float32, float)
-CAST(float16, half, bfloat16, bfloat)
-CAST(bfloat16, bfloat, float32, float)
-CAST(bfloat16, bfloat, float16, half)
+CAST(float16, half, bfloat16, BFloat16)
+CAST(bfloat16, BFloat16, float32, float)
+CAST(bfloat16, BFloat16, float16, half)
 CAST(int32, int, int64, long)
 CAST(int32, int, uint32, uint)
 CAST(int32, int, bool, bool)

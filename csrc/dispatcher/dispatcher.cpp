@@ -126,6 +126,7 @@ DeviceInfo Dispatcher::info() const {
 #endif
   info.family = device_->architecture()->name()->utf8String();
   info.memory_bytes = device_->recommendedMaxWorkingSetSize();
+  info.bfloat = pipelines_.bfloat();
   return info;
 }
 

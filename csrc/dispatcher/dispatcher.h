@@ -32,6 +32,7 @@ struct DeviceInfo {
   std::string name;
   std::string family;
   std::uint64_t memory_bytes = 0;  ///< recommended working set
+  bool bfloat = false;             ///< has the type; else kernels do with float32 (metal/common/bfloat.h)
 };
 
 struct DispatchStats {

@@ -5,6 +5,9 @@
 
 #include "error.h"
 #include "metal_helpers.h"
+#if ISOMETAL_SOFT
+#include "soft/metal/settings.h"
+#endif
 
 namespace isometal {
 namespace {
@@ -34,6 +37,17 @@ MTL::Library* open_library(MTL::Device* device, const KernelCode& code, NS::Erro
   return device->newLibrary(text_object(code.text), options.get(), error);
 }
 
+/// Metal's feature set tables give the type to these families, and to Mac2 on other Macs than ours. The
+/// compiler knows it whatever the GPU.
+bool has_bfloat(MTL::Device* device) {
+#if ISOMETAL_SOFT
+  static_cast<void>(device);
+  return soft::device_settings().bfloat;
+#else
+  return device->supportsFamily(MTL::GPUFamilyMetal3) || device->supportsFamily(MTL::GPUFamilyApple6);
+#endif
+}
+
 /// What the dispatcher keeps to. Throws BackendError where kernels cannot run on the device at all.
 Pipeline describe(MTL::Device* device, NS::SharedPtr<MTL::ComputePipelineState> state, std::string name) {
   const auto width = state->threadExecutionWidth();
@@ -54,7 +68,8 @@ Pipeline describe(MTL::Device* device, NS::SharedPtr<MTL::ComputePipelineState> 
 
 }  // namespace
 
-Pipelines::Pipelines(MTL::Device* device, Loader loader) : device_(device), loader_(std::move(loader)) {}
+Pipelines::Pipelines(MTL::Device* device, Loader loader)
+    : device_(device), loader_(std::move(loader)), bfloat_(has_bfloat(device)) {}
 
 const Pipeline& Pipelines::get(const launch::Kernel& kernel) {
   {
@@ -112,7 +127,7 @@ MTL::Library* Pipelines::library(launch::Family family) {
   if (held) return held.get();
   if (!loader_) throw BackendError("[metal] the device was shut down with the interpreter.");
   NS::Error* error = nullptr;
-  MTL::Library* const made = open_library(device_, loader_(launch::name(family)), &error);
+  MTL::Library* const made = open_library(device_, loader_(launch::name(family), bfloat_), &error);
   if (made == nullptr) refuse("library", launch::name(family), error);
   held = NS::TransferPtr(made);
   return made;

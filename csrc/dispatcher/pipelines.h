@@ -41,10 +41,12 @@ struct KernelCode {
 /// Safe for concurrent use. Made once, then looked up by value: no string is built for a known kernel.
 class Pipelines {
  public:
-  /// The code of a family, for example "binary".
-  using Loader = std::function<KernelCode(std::string_view)>;
+  /// The code of a family, for example "binary", for a device that has the type `bfloat` or one that has not.
+  using Loader = std::function<KernelCode(std::string_view, bool bfloat)>;
 
   Pipelines(MTL::Device* device, Loader loader);
+
+  bool bfloat() const { return bfloat_; }
 
   /// Valid as long as this object. Throws BackendError with the compiler's words.
   const Pipeline& get(const launch::Kernel& kernel);
@@ -59,6 +61,7 @@ class Pipelines {
 
   MTL::Device* device_;
   Loader loader_;
+  const bool bfloat_;
   mutable std::shared_mutex mutex_;  ///< guards pipelines_; never held while something compiles
   std::unordered_map<launch::Kernel, Pipeline> pipelines_;
   std::mutex making_;  ///< one at a time is compiled; guards libraries_

@@ -30,9 +30,9 @@ Metal::Metal(nb::callable loader) {
   });
   nb::gil_scoped_release release;
   dispatcher_ = Dispatcher::create(
-      [load](std::string_view family) {
+      [load](std::string_view family, bool bfloat) {
         nb::gil_scoped_acquire acquire;
-        const nb::object code = nb::borrow(load.get())(nb::str(family.data(), family.size()));
+        const nb::object code = nb::borrow(load.get())(nb::str(family.data(), family.size()), bfloat);
         if (nb::isinstance<nb::str>(code))
           return KernelCode{KernelCode::Form::kSource, nb::cast<std::string>(code)};
         const nb::object path = nb::module_::import_("os").attr("fspath")(code);
@@ -53,6 +53,7 @@ nb::dict device_info(const Metal& metal) {
   result["name"] = facts.name;
   result["family"] = facts.family;
   result["memory_bytes"] = facts.memory_bytes;
+  result["bfloat"] = facts.bfloat;
   return result;
 }
 
@@ -136,14 +137,16 @@ void bind_metal(nb::module_& m) {
       m, "Metal",
       "The Metal device of this process, and the ops on it. Arrays that it returns lie in memory "
       "of the device; ops return before they are computed.");
-  type.def(nb::init<nb::callable>(), "library"_a,
-           nb::sig("def __init__(self, library: collections.abc.Callable[[str], str | os.PathLike[str]]) -> "
-                   "None"),
-           "library(family) is the Metal source of a kernel family, or the path of a metallib. Raises "
-           "BackendError\n"
-           "where there is no device.")
+  type.def(
+          nb::init<nb::callable>(), "library"_a,
+          nb::sig(
+              "def __init__(self, library: collections.abc.Callable[[str, bool], str | os.PathLike[str]]) -> "
+              "None"),
+          "library(family, bfloat) is the Metal source of a kernel family, or the path of a metallib, for a "
+          "device\n"
+          "that has the type bfloat or one that has not. Raises BackendError where there is no device.")
       .def("info", &bindings::device_info, nb::sig("def info(self) -> dict[str, typing.Any]"),
-           "kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes.")
+           "kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes, bfloat.")
       .def("stats", &bindings::stats, nb::sig("def stats(self) -> dict[str, int]"),
            "Bytes active, cached and at the peak; allocations and reuses; dispatches, barriers, command "
            "buffers.")

@@ -28,6 +28,7 @@ struct SourceOptions {
   MathMode math_mode = MathMode::fast;  ///< Metal's default
   bool precise_functions = false;       ///< sin, exp, ...: the precise variants where source does not say
   std::uint32_t max_threads_per_threadgroup = 0;  ///< 0: as the kernels say
+  bool bfloat = true;                             ///< the device has the type
 };
 
 struct OpenedLibrary {

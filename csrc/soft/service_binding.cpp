@@ -113,7 +113,7 @@ class PythonService final : public CompileService {
       const nb::object type = nb::module_::import_("isometal.soft.service").attr("SourceOptions");
       return self.attr("open_source")(
           source, type(options.macros, options.language_version, name_of(options.math_mode),
-                       options.precise_functions, options.max_threads_per_threadgroup));
+                       options.precise_functions, options.max_threads_per_threadgroup, options.bfloat));
     });
   }
 

@@ -13,6 +13,9 @@ using namespace metal;
 
 template <typename T>
 using Matrix = simdgroup_matrix<T, 8, 8>;
+/// Of queries, keys and values: a factor of a product.
+template <typename T>
+using Factor = typename Multiplied<T>::Type;
 
 /// Row and pair of columns that a lane has of a matrix.
 struct Place {
@@ -24,6 +27,9 @@ struct Place {
 template <uint N>
 constexpr constant uint together = N % 4 == 0 ? 4 : 2;
 
+template <typename T, uint N>
+using Together = vec<typename Moved<T>::Type, N>;
+
 /// Head dims that are multiples of four: what is read together then exists all or not at all.
 constant constexpr bool kByFours = true, kOneByOne = false;
 
@@ -31,13 +37,13 @@ template <typename T>
 inline void read_together(thread T (&x)[2], device const T* from) {
   const packed2<T> both = *reinterpret_cast<device const packed2<T>*>(from);
   UNROLL
-  for (uint j = 0; j < 2; ++j) x[j] = both[j];
+  for (uint j = 0; j < 2; ++j) x[j] = Moved<T>::restored(both[j]);
 }
 template <typename T>
 inline void read_together(thread T (&x)[4], device const T* from) {
   const packed4<T> all = *reinterpret_cast<device const packed4<T>*>(from);
   UNROLL
-  for (uint j = 0; j < 4; ++j) x[j] = all[j];
+  for (uint j = 0; j < 4; ++j) x[j] = Moved<T>::restored(all[j]);
 }
 
 /// N elements of device memory, at any address; those from `count` on are 0, and not read.
@@ -67,9 +73,9 @@ inline void read_run(thread T (&run)[N], threadgroup const T* from) {
   constexpr uint size = together<N>;
   UNROLL
   for (uint i = 0; i < N; i += size) {
-    const vec<T, size> x = *reinterpret_cast<threadgroup const vec<T, size>*>(from + i);
+    const Together<T, size> x = *reinterpret_cast<threadgroup const Together<T, size>*>(from + i);
     UNROLL
-    for (uint j = 0; j < size; ++j) run[i + j] = x[j];
+    for (uint j = 0; j < size; ++j) run[i + j] = Moved<T>::restored(x[j]);
   }
 }
 
@@ -89,27 +95,33 @@ inline bool stage(threadgroup T* to, device const T* from, long stride, uint row
     const uint row = i / across, column = i % across * size;
     T run[size];
     read_run<kOneByOne>(run, from + row * stride + column, row < rows ? dims - column : 0);
-    vec<T, size> x;
+    Together<T, size> x;
     UNROLL
     for (uint j = 0; j < size; ++j) {
-      x[j] = run[j];
+      x[j] = Moved<T>::stored(run[j]);
       odd |= !isfinite(float(run[j]));
     }
-    *reinterpret_cast<threadgroup vec<T, size>*>(to + row * pitch<T, Dims> + column) = x;
+    *reinterpret_cast<threadgroup Together<T, size>*>(to + row * pitch<T, Dims> + column) = x;
   }
   return odd;
+}
+
+/// A lane's elements of a matrix.
+template <typename T>
+inline vec<Factor<T>, 2> pair_of(T x, T y) {
+  return vec<Factor<T>, 2>(Factor<T>(x), Factor<T>(y));
 }
 
 /// Matrices of Q. `row` is this lane's, from the dim on that the first matrix begins with; `dims` are left of
 /// it.
 template <bool ByFours, typename T, uint N>
-inline void read_queries(thread Matrix<T> (&q)[N], device const T* row, long dims, Place place) {
+inline void read_queries(thread Matrix<Factor<T>> (&q)[N], device const T* row, long dims, Place place) {
   T first[N], second[N];
   const uint start = 2 * place.pair * N;
   read_run<ByFours>(first, row + start, dims - start);
   read_run<ByFours>(second, row + start + N, dims - start - N);
   UNROLL
-  for (uint f = 0; f < N; ++f) elements(q[f]) = vec<T, 2>(first[f], second[f]);
+  for (uint f = 0; f < N; ++f) elements(q[f]) = pair_of(first[f], second[f]);
 }
 
 template <typename T, uint N>

@@ -29,8 +29,8 @@ inline void add_values(thread Matrix<float> (&o)[N], thread Matrix<float>& p, th
   static_assert(Run == 2 * N, "two columns of each matrix");
   UNROLL
   for (uint f = 0; f < N; ++f) {
-    Matrix<T> v;
-    elements(v) = vec<T, 2>(run[2 * f], run[2 * f + 1]);
+    Matrix<Factor<T>> v;
+    elements(v) = pair_of(run[2 * f], run[2 * f + 1]);
     simdgroup_multiply_accumulate(o[f], p, v, o[f]);
   }
 }

@@ -55,13 +55,13 @@ inline Row make_row(constant AttentionParams& params, device const uchar* mask, 
 
 /// S += Q K^T for 8 keys, from this lane's runs of two of them.
 template <typename T, uint N>
-inline void add_keys(thread Matrix<float>& s, thread const Matrix<T> (&q)[N], thread const T (&first)[N],
-                     thread const T (&second)[N]) {
+inline void add_keys(thread Matrix<float>& s, thread const Matrix<Factor<T>> (&q)[N],
+                     thread const T (&first)[N], thread const T (&second)[N]) {
   Matrix<float> odd(0);
   UNROLL
   for (uint f = 0; f < N; ++f) {
-    Matrix<T> k;
-    elements(k) = vec<T, 2>(first[f], second[f]);
+    Matrix<Factor<T>> k;
+    elements(k) = pair_of(first[f], second[f]);
     if (f % 2 == 0) {
       simdgroup_multiply_accumulate(s, q[f], k, s);
     } else {
@@ -72,7 +72,7 @@ inline void add_keys(thread Matrix<float>& s, thread const Matrix<T> (&q)[N], th
 }
 
 template <uint Dims, typename T, uint N, uint Blocks>
-inline void add_staged_keys(thread Matrix<float> (&s)[Blocks], thread const Matrix<T> (&q)[N],
+inline void add_staged_keys(thread Matrix<float> (&s)[Blocks], thread const Matrix<Factor<T>> (&q)[N],
                             threadgroup const T* staged, Place place) {
   UNROLL
   for (uint j = 0; j < Blocks; ++j) {

@@ -3,6 +3,8 @@
 
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
+
 using namespace metal;
 
 /// Other than 0, of the bits of a floating number, NaN included: as a number a subnormal one may compare as
@@ -13,7 +15,7 @@ struct Truth {
 };
 
 template <typename T>
-constexpr constant bool is_real = is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, bfloat>;
+constexpr constant bool is_real = is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, BFloat16>;
 
 /// Integers wrap; to floating they round to nearest even, by way of float32; floating ones are cut off
 /// towards 0.

@@ -3,6 +3,7 @@
 
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
 #include "params/elementwise.h"
 
 using namespace metal;
@@ -53,5 +54,5 @@ struct Multiply {
 struct Divide {
   float operator()(float a, float b) const { return precise::divide(a, b); }
   half operator()(half a, half b) const { return half(precise::divide(float(a), float(b))); }
-  bfloat operator()(bfloat a, bfloat b) const { return bfloat(precise::divide(float(a), float(b))); }
+  BFloat16 operator()(BFloat16 a, BFloat16 b) const { return BFloat16(precise::divide(float(a), float(b))); }
 };

@@ -4,6 +4,7 @@
 
 #include <metal_stdlib>
 
+#include "common/bfloat.h"
 #include "params/norm.h"
 
 using namespace metal;
@@ -33,7 +34,7 @@ long row_start(constant NormParams& params, ulong row) {
 float element(device const uchar* data, uint type, ulong index) {
   if (type == NORM_FLOAT32) return reinterpret_cast<device const float*>(data)[index];
   if (type == NORM_FLOAT16) return float(reinterpret_cast<device const half*>(data)[index]);
-  return float(reinterpret_cast<device const bfloat*>(data)[index]);
+  return float(reinterpret_cast<device const BFloat16*>(data)[index]);
 }
 
 /// A chunk, with 0 for what is beyond the end.

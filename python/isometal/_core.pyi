@@ -207,15 +207,15 @@ class Metal:
     The Metal device of this process, and the ops on it. Arrays that it returns lie in memory of the device; ops return before they are computed.
     """
 
-    def __init__(self, library: Callable[[str], str | os.PathLike[str]]) -> None:
+    def __init__(self, library: Callable[[str, bool], str | os.PathLike[str]]) -> None:
         """
-        library(family) is the Metal source of a kernel family, or the path of a metallib. Raises BackendError
-        where there is no device.
+        library(family, bfloat) is the Metal source of a kernel family, or the path of a metallib, for a device
+        that has the type bfloat or one that has not. Raises BackendError where there is no device.
         """
 
     def info(self) -> dict[str, Any]:
         """
-        kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes.
+        kind (apple-gpu, apple-paravirtual or software), name, family, memory_bytes, bfloat.
         """
 
     def stats(self) -> dict[str, int]:

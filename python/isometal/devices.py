@@ -83,7 +83,7 @@ def collect() -> dict[str, Any]:
 
 def _describe(kind: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"available": False, "software": kind == "software", "reason": _obstacle(kind)}
-    facts |= dict.fromkeys(("name", "family", "memory_bytes", "threads"))
+    facts |= dict.fromkeys(("name", "family", "memory_bytes", "bfloat", "threads"))
     if facts["reason"] is not None:
         return facts
     try:
@@ -96,7 +96,7 @@ def _describe(kind: str) -> dict[str, Any]:
     device.shut_down()
     if info["kind"] != kind:
         return facts | {"reason": _other(info)}
-    found = {key: info[key] for key in ("name", "family", "memory_bytes")}
+    found = {key: info[key] for key in ("name", "family", "memory_bytes", "bfloat")}
     return facts | found | {"available": True, "threads": threads}
 
 
@@ -116,5 +116,7 @@ def as_text(facts: dict[str, Any]) -> str:
         if device["software"]:
             lines.append(f"{'':20}software: kernels run on the CPU, on {device['threads']} threads")
         lines.append(f"{'':20}family {device['family']}, memory {device['memory_bytes'] / 2**30:.1f} GiB")
+        if not device["bfloat"]:
+            lines.append(f"{'':20}bfloat16 by way of float32: the device has no such type")
     lines.append(f"chosen: {facts['chosen'] or 'none'} ({facts['reason']})")
     return "\n".join(lines) + "\n"

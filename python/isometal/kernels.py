@@ -24,12 +24,12 @@ _INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 APPLE_FLAGS = ("-std=metal3.1", "-fno-fast-math", "-mmacosx-version-min=14.0")
 
 
-def library(family: str) -> str | Path:
+def library(family: str, bfloat: bool = True) -> str | Path:
     """The compiled kernels of a family, a path, where this installation holds them; else their source.
 
-    BackendError where a file is missing.
+    `bfloat`: the device has Metal's own type. BackendError where a file is missing.
     """
-    text = source(family)
+    text = source(family, bfloat)
     compiled = provenance.data_directory("compiled") / compiled_name(family, text, apple=sys.platform == "darwin")
     return compiled if compiled.is_file() else text
 
@@ -46,10 +46,11 @@ def compiled_name(family: str, text: str, *, apple: bool) -> str:
     return f"{family}-{key[:32]}.metallib"
 
 
-def source(family: str) -> str:
+def source(family: str, bfloat: bool = True) -> str:
     """The source of a family with its own headers in place. BackendError where a file is missing."""
     folder = provenance.data_directory("metal")
-    return "".join(_lines(folder, f"{family}.metal", set()))
+    start = [] if bfloat else ["#define ISOMETAL_NO_BFLOAT\n"]  # metal/common/bfloat.h
+    return "".join(start + _lines(folder, f"{family}.metal", set()))
 
 
 def _lines(folder: Path, name: str, included: set[str]) -> list[str]:

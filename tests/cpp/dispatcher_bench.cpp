@@ -87,9 +87,9 @@ void report(const char* what, Dispatcher& dispatcher, const std::function<Array(
 
 int main() {
   soft::set_compile_service(std::make_shared<EmptyKernels>());
-  const auto dispatcher =
-      Dispatcher::create([](std::string_view) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
-                         Dispatcher::Interrupt());
+  const auto dispatcher = Dispatcher::create(
+      [](std::string_view, bool) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
+      Dispatcher::Interrupt());
   Dispatcher& device = *dispatcher;
   const auto array = [&](const Dims& shape) { return device.empty(shape, DType::kFloat32); };
   const Array x = array({16}), rows = array({16, 16}), heads = array({1, 4, 16, 16});

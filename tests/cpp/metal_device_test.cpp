@@ -61,6 +61,13 @@ TEST_CASE(the_environment_sets_mode_seed_and_limits) {
                  settings_from_environment());
   }
   unsetenv("ISOMETAL_SOFT_MAX_THREADS");
+  CHECK(settings_from_environment().bfloat);
+  setenv("ISOMETAL_SOFT_BFLOAT", "none", 1);
+  CHECK(!settings_from_environment().bfloat);
+  setenv("ISOMETAL_SOFT_BFLOAT", "no", 1);
+  CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_BFLOAT is 'no'; it must be 'native' or 'none'.",
+               settings_from_environment());
+  unsetenv("ISOMETAL_SOFT_BFLOAT");
   setenv("ISOMETAL_SOFT_MODE", "Fast", 1);
   CHECK_THROWS(isometal::soft::SoftError, "ISOMETAL_SOFT_MODE is 'Fast'", settings_from_environment());
   unsetenv("ISOMETAL_SOFT_SEED");

@@ -11,9 +11,9 @@ TEST_CASE(what_is_encoded_and_held_by_nobody_ends_with_the_dispatcher) {
   soft::fake_service();
   const metal_test::Failures failures;
   {
-    const auto dispatcher =
-        Dispatcher::create([](std::string_view) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
-                           Dispatcher::Interrupt());
+    const auto dispatcher = Dispatcher::create(
+        [](std::string_view, bool) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
+        Dispatcher::Interrupt());
     launch::Plan plan;
     plan.add(launch::Kernel(launch::Family::kCopy, launch::KernelName("append")))
         .write(0, 0)

@@ -14,8 +14,9 @@ namespace {
 
 std::shared_ptr<Dispatcher> dispatcher() {
   soft::fake_service();
-  return Dispatcher::create([](std::string_view) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
-                            Dispatcher::Interrupt());
+  return Dispatcher::create(
+      [](std::string_view, bool) { return KernelCode{KernelCode::Form::kSource, "kernels"}; },
+      Dispatcher::Interrupt());
 }
 
 soft::DeviceSettings allowing(std::uint64_t threads) {
@@ -92,4 +93,28 @@ TEST_CASE(threadgroup_memory_beyond_what_the_kernel_leaves_is_refused) {
   device->synchronize();
   CHECK_EQUAL(reinterpret_cast<const float*>(out.data())[0], 31.0f);
   CHECK(failures.none());
+}
+
+TEST_CASE(a_device_without_bfloat_gets_kernels_without_it) {
+  soft::FakeService& service = soft::fake_service();
+  for (const bool bfloat : {true, false}) {
+    soft::DeviceSettings settings;
+    settings.bfloat = bfloat;
+    const metal_test::Settings scope(settings);
+    bool asked = !bfloat;
+    const auto device = Dispatcher::create(
+        [&](std::string_view, bool has) {
+          asked = has;
+          return KernelCode{KernelCode::Form::kSource, "kernels"};
+        },
+        Dispatcher::Interrupt());
+    CHECK_EQUAL(device->info().bfloat, bfloat);
+    const Array out = device->empty({64}, DType::kInt32);
+    launch::Plan plan;
+    plan.add(kernel("append")).write(0, 0).params(1, std::uint32_t{7}).threads({1}, {1});
+    device->encode(plan, {&out});
+    device->synchronize();
+    CHECK_EQUAL(asked, bfloat);
+    CHECK_EQUAL(service.last_options.bfloat, bfloat);
+  }
 }

@@ -13,7 +13,7 @@ using namespace isometal;
 namespace {
 
 std::shared_ptr<Dispatcher> dispatcher() {
-  return Dispatcher::create([](std::string_view) { return KernelCode{}; }, Dispatcher::Interrupt());
+  return Dispatcher::create([](std::string_view, bool) { return KernelCode{}; }, Dispatcher::Interrupt());
 }
 
 /// 1024 float32 that count from 0.

@@ -1,13 +1,15 @@
 """Every op under whichever schedule the environment sets: prints a digest of each result's bits.
 
-As a script it prints `op dtype variant case digest`, one result a line, each computed twice and equal. The cases reach
-every variant of every family: small ones, with edges, and those that are split over threadgroups.
+As a script it prints `op dtype variant case digest`, one result a line, each computed twice and equal; of the dtypes
+that are its arguments, or of all. The cases reach every variant of every family: small ones, with edges, and those that
+are split over threadgroups.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -173,6 +175,8 @@ def main() -> None:
     metal = MetalBackend()
     for op, cases in CASES.items():
         for dtype in accepted(op):
+            if sys.argv[1:] and dtype not in sys.argv[1:]:
+                continue
             for family, variant in VARIANTS[OPS[op].family]:
                 metal._metal.force(family, variant)
                 first, second = ([digest(metal, x) for x in cases(metal, dtype)] for _ in range(2))

@@ -311,3 +311,29 @@ def test_rejected_with_place_and_reason(name: str) -> None:
     assert any(text.startswith(place) and reason in text for text in errors), caught.value.diagnostics
     told = "".join(errors).replace("begin with __msl_", "")
     assert "__" not in told, "an error speaks of the rewriter's words"
+
+
+NO_BFLOAT = {
+    "scalar": "kernel void k(device bfloat* a) { a[0] = a[1]; }",
+    "vector": "kernel void k(device ushort* a) { a[0] = as_type<ushort2>(bfloat2(1)).x; }",
+    "packed": "kernel void k(device packed_bfloat4* a) { a[0] = a[1]; }",
+    "matrix": "kernel void k(device float* a) { simdgroup_bfloat8x8 m; a[0] = 1; }",
+}
+
+
+@pytest.mark.parametrize("name", NO_BFLOAT)
+def test_a_gpu_without_bfloat_does_not_know_its_words(name: str) -> None:
+    compile_source(HEADER + NO_BFLOAT[name])
+    with pytest.raises(MslError) as caught:
+        compile_source(HEADER + NO_BFLOAT[name], bfloat=False)
+    assert ":3:" in caught.value.diagnostics
+    assert "is not available: this GPU has no bfloat" in caught.value.diagnostics
+
+
+def test_a_source_can_ask_whether_there_is_bfloat() -> None:
+    source = (
+        "#ifdef __HAVE_BFLOAT__\nusing T = bfloat;\n#else\nusing T = ushort;\n#endif\n"
+        "kernel void k(device T* a) { a[0] = a[1]; }"
+    )
+    types = [compile_source(HEADER + source, bfloat=bfloat).air("k") for bfloat in (True, False)]
+    assert ["bfloat" in text for text in types] == [True, False]

@@ -108,7 +108,7 @@ kernel void fill(device float* out [[buffer(0)]], uint i [[thread_position_in_gr
 
 def test_source_is_compiled_with_its_options():
     own = service.Service()
-    options = service.SourceOptions((("VALUE", "2.5f"),), 3 << 16 | 1, "safe", False, 64)
+    options = service.SourceOptions((("VALUE", "2.5f"),), 3 << 16 | 1, "safe", False, 64, True)
     number, kernels, warnings = own.open_source(SOURCE, options)
     assert (kernels, warnings) == (["fill"], "")
     address, reflection, kernel = own.compile(number, "fill", {}, False)
@@ -120,7 +120,7 @@ def test_source_is_compiled_with_its_options():
 
 
 def test_source_that_does_not_compile_is_the_sources_fault():
-    options = service.SourceOptions((), 0, "fast", False, 0)
+    options = service.SourceOptions((), 0, "fast", False, 0, True)
     with pytest.raises(MslError, match="VALUE") as caught:
         service.Service().open_source(SOURCE, options)
     assert service.failure_of(caught.value) == "compile"

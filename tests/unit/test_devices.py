@@ -21,7 +21,13 @@ def kind(request, monkeypatch):
             opened.append(self)
 
         def info(self):
-            return {"kind": request.param, "name": NAMES[request.param], "family": "apple9", "memory_bytes": 2**34}
+            return {
+                "kind": request.param,
+                "name": NAMES[request.param],
+                "family": "apple9",
+                "memory_bytes": 2**34,
+                "bfloat": request.param == "apple-gpu",
+            }
 
         def shut_down(self):
             opened.remove(self)
@@ -43,7 +49,9 @@ def test_the_device_is_listed_under_its_own_kind(kind):
     assert facts["devices"]["software"]["reason"].endswith(
         "the device software is in those for machines without an Apple GPU."
     )
-    assert f"* {kind}" in devices.as_text(facts)
+    text = devices.as_text(facts)
+    assert f"* {kind}" in text
+    assert ("bfloat16 by way of float32" in text) == (kind == "apple-paravirtual")
 
 
 @pytest.mark.parametrize("asked", [False, True])

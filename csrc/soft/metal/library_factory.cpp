@@ -9,6 +9,7 @@
 #include "soft/metal/device.h"
 #include "soft/metal/dispatch_data.h"
 #include "soft/metal/library.h"
+#include "soft/metal/settings.h"
 #include "soft/validation.h"
 
 namespace isometal::soft {
@@ -66,6 +67,7 @@ MathMode math_mode_of(const MTL::CompileOptions* options) {
 
 SourceOptions source_options(const MTL::CompileOptions* options) {
   SourceOptions result;
+  result.bfloat = device_settings().bfloat;
   if (options == nullptr) return result;
   if (options->libraryType() != MTL::LibraryTypeExecutable) {
     throw CompileError(

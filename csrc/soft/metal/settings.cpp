@@ -17,6 +17,16 @@ namespace {
 std::mutex mutex;
 std::optional<DeviceSettings> current;
 
+/// The variable is one of two words; not set, it is as good as the first.
+bool is_first_of(const char* variable, std::string_view first, std::string_view second) {
+  const char* const set = std::getenv(variable);
+  const std::string_view text = set == nullptr ? first : set;
+  if (text != first && text != second) {
+    throw SoftError(soft_message(variable, " is '", text, "'; it must be '", first, "' or '", second, "'."));
+  }
+  return text == first;
+}
+
 /// Leaves `value` alone where the variable is not set.
 void read_number(const char* variable, std::uint64_t least, std::uint64_t most, std::uint64_t& value) {
   const char* const set = std::getenv(variable);
@@ -33,13 +43,8 @@ void read_number(const char* variable, std::uint64_t least, std::uint64_t most, 
 
 DeviceSettings settings_from_environment() {
   DeviceSettings settings;
-  if (const char* mode = std::getenv("ISOMETAL_SOFT_MODE")) {
-    const std::string_view text = mode;
-    if (text != "fast" && text != "shuffled") {
-      throw SoftError(soft_message("ISOMETAL_SOFT_MODE is '", text, "'; it must be 'fast' or 'shuffled'."));
-    }
-    settings.mode = text == "fast" ? Mode::kFast : Mode::kShuffled;
-  }
+  settings.mode = is_first_of("ISOMETAL_SOFT_MODE", "fast", "shuffled") ? Mode::kFast : Mode::kShuffled;
+  settings.bfloat = is_first_of("ISOMETAL_SOFT_BFLOAT", "native", "none");
   read_number("ISOMETAL_SOFT_SEED", 0, std::numeric_limits<std::uint64_t>::max(), settings.seed);
   read_number("ISOMETAL_SOFT_MAX_THREADS", 1, kMaxThreads, settings.max_threads);
   return settings;

@@ -22,13 +22,16 @@ struct DeviceSettings {
   /// Threads that new pipelines allow in a threadgroup at most, whatever their kernels say: as on a GPU whose
   /// registers are scarce.
   std::uint64_t max_threads = kMaxThreads;
+  /// The type `bfloat`: source compiled without cannot use it, as on a GPU that has none.
+  bool bfloat = true;
   /// Values of MTL::GPUFamily for which supportsFamily says yes: for dispatchers that ask before they use
   /// what this device can do.
   std::vector<std::int64_t> claimed_families;
 };
 
-/// What the environment says: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_SEED and
-/// ISOMETAL_SOFT_MAX_THREADS are numbers. Throws SoftError where a variable has another value.
+/// What the environment says: ISOMETAL_SOFT_MODE is `fast` or `shuffled`, ISOMETAL_SOFT_BFLOAT `native` or
+/// `none`, ISOMETAL_SOFT_SEED and ISOMETAL_SOFT_MAX_THREADS are numbers. Throws SoftError where a variable
+/// has another value.
 DeviceSettings settings_from_environment();
 
 /// Those that were set last; at first the environment's.

@@ -92,6 +92,7 @@ class Library:
         include_dirs: Sequence[str | os.PathLike[str]] = (),
         fast_math: bool = False,
         language_version: tuple[int, int] = (3, 1),
+        bfloat: bool = True,
     ) -> Library:
         """Compiles Metal source.
 
@@ -102,6 +103,7 @@ class Library:
             include_dirs: where `#include` looks.
             fast_math: allow what Metal's fast math allows. Apple's default is on; ours is off, for exactness.
             language_version: of Metal.
+            bfloat: False for a GPU that has no such type: `__HAVE_BFLOAT__` is not defined, and `bfloat` refused.
 
         Raises MslError with file, line and column of what does not compile, or where ziglang is not installed.
         """
@@ -118,9 +120,10 @@ class Library:
                 include_dirs=include_dirs,
                 fast_math=fast_math,
                 language_version=language_version,
+                bfloat=bfloat,
             )
 
-        options = repr((list(macros), fast_math, language_version))
+        options = repr((list(macros), fast_math, language_version, bfloat))
         cache, key = Cache(), key_of("front end", text, origin, options, _front_end_version())
         known_by_key = not include_dirs and _stands_alone(text)
         entry = cache.get(key) if known_by_key else None

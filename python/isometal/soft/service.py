@@ -48,6 +48,7 @@ class SourceOptions(NamedTuple):
     math_mode: str
     precise_functions: bool
     max_threads_per_threadgroup: int
+    bfloat: bool
 
 
 class Service:
@@ -71,6 +72,7 @@ class Service:
             # What `relaxed` allows is less than what fast math would do.
             fast_math=options.math_mode == "fast",
             language_version=(version >> 16, version & 0xFFFF) if version else _NEWEST,
+            bfloat=options.bfloat,
         )
         return self._add(library, options.max_threads_per_threadgroup)
 

@@ -22,6 +22,7 @@ from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource, SourceLine
 from isometal.soft.msl.edits import Rendered
 from isometal.soft.msl.ir_checks import check_constants, check_ir, check_recursion, source_name
 from isometal.soft.msl.ir_text import ModuleText
+from isometal.soft.msl.lint import lint_bfloat
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
 from isometal.soft.msl.repair import find_repairs, repair_vector_code
@@ -45,6 +46,7 @@ def compile_source(
     include_dirs: Sequence[str | os.PathLike[str]] = (),
     fast_math: bool = False,
     language_version: tuple[int, int] = (3, 1),
+    bfloat: bool = True,
 ) -> AirLibrary:
     """Compile Metal source.
 
@@ -55,6 +57,7 @@ def compile_source(
         include_dirs: where `#include` looks.
         fast_math: allow what Metal's fast math allows. Apple's default is on; ours is off, for exactness.
         language_version: of Metal, for example (3, 1).
+        bfloat: the GPU has the type, and the source may say so.
 
     Raises:
         MslError: the source does not compile (`diagnostics` holds file, line, column and text of each error), or
@@ -69,7 +72,7 @@ def compile_source(
     for place in include_dirs:
         if "\0" in os.fspath(place):
             raise MslError(f"[soft] include folder {os.fspath(place)!r} has a NUL in its name.")
-    compilation = _Compilation(text, name, fast_math, language_version)
+    compilation = _Compilation(text, name, fast_math, language_version, bfloat)
     with driver.scratch_folder() as folder:
         try:
             return compilation.run(folder, macros, include_dirs)
@@ -84,6 +87,7 @@ class _Compilation:
     name: str
     fast_math: bool
     language_version: tuple[int, int]
+    bfloat: bool
     lines: SourceLines = field(init=False)
     options: driver.CompileOptions = field(init=False)
     source: Source | None = None
@@ -98,9 +102,9 @@ class _Compilation:
             "__METAL__=1",
             f"__METAL_VERSION__={version}",
             "__METAL_MACOS__=1",
-            "__HAVE_BFLOAT__=1",
             "__MSL_SOFT__=1",
         ]
+        known += ["__HAVE_BFLOAT__=1"] if self.bfloat else []
         known += ["__FAST_MATH__=1"] if self.fast_math else []
         places = [Path(place).absolute() for place in include_dirs]
         beside = Path(self.name).absolute().parent if _is_file(self.name) else None
@@ -110,9 +114,12 @@ class _Compilation:
         stdlib = _STDLIB.search(result.output) is not None
         self.options = driver.CompileOptions(stdlib, self.fast_math, version)
         self.source = read(result.output, self.name)
+        problems: list[Diagnostic] = []
+        lint_bfloat(self.source, self.bfloat, problems)
+        if problems:
+            raise RejectedSource(problems)
         rewritten, module = self._attempts(folder)
         described = describe(module)
-        problems: list[Diagnostic] = []
         kernels: dict[str, CompiledKernel] = {}
         constants = _constants(module, rewritten, described)
         self._check_constants(rewritten, described, problems)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from isometal.soft.msl.declarations import DeclarationKind, Source
 from isometal.soft.msl.diagnostics import Diagnostic
 from isometal.soft.msl.lint_pointers import lint_pointers
 from isometal.soft.msl.tokens import Kind
 
-__all__ = ["lint"]
+__all__ = ["lint", "lint_bfloat"]
 
 #: Words that Metal does not have, and what is said about them. Some are errors for clang too, but in OpenCL's terms.
 _FORBIDDEN = {
@@ -25,6 +27,7 @@ _FORBIDDEN = {
     "asm": "inline assembly is not allowed in Metal",
     "register": "register is not allowed in C++17",
 }
+_BFLOAT = re.compile(r"(packed_)?bfloat[234]?|simdgroup_bfloat8x8")
 _RESERVED = ("__msl_", "__air_")
 
 
@@ -44,6 +47,14 @@ def lint(source: Source, problems: list[Diagnostic]) -> None:
     _lint_static_locals(source, problems)
     _lint_bfloat_literals(source, problems)
     lint_pointers(source, problems)
+
+
+def lint_bfloat(source: Source, available: bool, problems: list[Diagnostic]) -> None:
+    """Words that a GPU without the type does not know. Before any other rule: those would speak of what follows."""
+    for token in source.tokens if not available else ():
+        if token.kind is Kind.IDENTIFIER and _BFLOAT.fullmatch(token.text):
+            message = f"'{token.text}' is not available: this GPU has no bfloat; __HAVE_BFLOAT__ says whether one has"
+            problems.append(Diagnostic("error", token.position, message))
 
 
 def _is_allowed(source: Source, index: int) -> bool:
