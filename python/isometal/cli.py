@@ -134,7 +134,7 @@ def parity(
 def gate(
     evidence: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Evidence of `isometal parity --json`."),
+        typer.Option(metavar="FILE", help="Evidence of `isometal parity --json`, or a bundle of `isometal qualify`."),
     ] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Where it qualifies, record that for this machine.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove the recorded qualification.")] = False,

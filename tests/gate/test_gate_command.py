@@ -6,11 +6,13 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import perfect
 import pytest
 from typer.testing import CliRunner
 
+from isometal import bundle as bundles
 from isometal import gate_command, provenance, qualification, selection
 from isometal.cli import app
 from isometal.parity import evidence as documents
@@ -158,6 +160,48 @@ def test_many_reasons_of_one_kind_are_counted_not_listed(apple):
     result = run("--evidence", write(apple / "e.json", evidence))
     assert result.exit_code == 3
     assert "missing-row: and 6 more (--json lists all)" in result.stdout
+
+
+# -- the zip of `isometal qualify` ------------------------------------------------------------------------------------
+
+
+def bundle(path, evidence, *, name="evidence.json"):
+    path.write_bytes(bundles.pack({"matrix.md": b"", name: evidence}))
+    return str(path)
+
+
+def test_a_bundle_is_its_evidence(apple):
+    data = Path(write(apple / "e.json", perfect.evidence())).read_bytes()
+    result = run("--evidence", bundle(apple / "e.zip", data), "--accept")
+    assert result.exit_code == 0
+    assert qualification.current().evidence == hashlib.sha256(data).hexdigest()
+    assert release(str(apple / "e.zip")).stdout == release(str(apple / "e.json")).stdout.replace("e.json", "e.zip")
+
+
+def test_damaged_bundles_are_refused(apple):
+    data = Path(write(apple / "e.json", perfect.evidence())).read_bytes()
+    whole = bundles.pack({"evidence.json": data})
+    # Bit 0 of the flags, in the header of the file and in the directory, says that it is encrypted.
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1
+    encrypted[whole.index(b"PK\x01\x02") + 8] |= 1
+    damaged = {
+        "cut off": whole[: len(whole) // 2],
+        "another byte": whole[:90] + bytes([whole[90] ^ 0xFF]) + whole[91:],
+        "encrypted": bytes(encrypted),
+    }
+    for what, content in damaged.items():
+        (apple / "e.zip").write_bytes(content)
+        result = run("--evidence", str(apple / "e.zip"))
+        assert (what, result.exit_code) == (what, 3)
+        assert "malformed" in result.stdout
+
+
+def test_a_bundle_without_evidence_or_with_too_much_is_refused(apple):
+    assert "the zip holds no evidence.json" in run("--evidence", bundle(apple / "e.zip", b"{}", name="other")).stdout
+    result = run("--evidence", bundle(apple / "e.zip", bytes(documents.MAX_BYTES + 1)))
+    assert result.exit_code == 3
+    assert "larger than" in result.stdout
 
 
 # -- the release gate, for build scripts -----------------------------------------------------------------------------

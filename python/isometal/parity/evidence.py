@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import json
 import math
 import os
 import re
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -211,12 +214,28 @@ def read(path: str | os.PathLike[str]) -> Evidence:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, at most MAX_BYTES of them. Raises EvidenceError where there are more, OSError."""
+    """The bytes of a document, at most MAX_BYTES: a file, or the ``evidence.json`` in a bundle of `isometal qualify`.
+
+    Raises EvidenceError where there are more or the bundle cannot be read, OSError.
+    """
     with Path(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
+    if data.startswith(b"PK\x03\x04") and len(data) <= MAX_BYTES:
+        data = _from_bundle(data)
     if len(data) > MAX_BYTES:
         raise EvidenceError("$", f"the document is larger than {MAX_BYTES} bytes.")
     return data
+
+
+def _from_bundle(data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as bundle, bundle.open("evidence.json") as entry:
+            return entry.read(MAX_BYTES + 1)
+    except KeyError:
+        raise EvidenceError("$", "the zip holds no evidence.json.") from None
+    # What zipfile raises for damage, encryption, and compression that it does not know.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise EvidenceError("$", f"not a bundle of `isometal qualify`: {error}.") from None
 
 
 def loads(data: bytes | str) -> Evidence:
