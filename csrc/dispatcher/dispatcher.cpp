@@ -84,6 +84,24 @@ class Dispatcher::Memory final : public DeviceMemory {
   std::unique_ptr<Block> block_;
 };
 
+/// A thread's stay in encode(). None begins once the dispatcher is closed, and shut_down waits for those
+/// inside.
+class Dispatcher::Encoding {
+ public:
+  explicit Encoding(Dispatcher& dispatcher) : dispatcher_(dispatcher) { ++dispatcher_.encoding_; }
+  ~Encoding() {
+    if (--dispatcher_.encoding_ > 0 || !dispatcher_.closed_) return;
+    // With the lock, so that shut_down is not between its look and its wait.
+    const std::lock_guard lock(dispatcher_.mutex_);
+    dispatcher_.progress_.notify_all();
+  }
+  Encoding(const Encoding&) = delete;
+  Encoding& operator=(const Encoding&) = delete;
+
+ private:
+  Dispatcher& dispatcher_;
+};
+
 std::shared_ptr<Dispatcher> Dispatcher::create(Pipelines::Loader loader, Interrupt interrupt) {
   count_forks();
   const Pool pool;
@@ -258,6 +276,7 @@ void Dispatcher::release(std::unique_ptr<Block> block) noexcept {
 
 void Dispatcher::encode(const launch::Plan& plan, std::initializer_list<const Array*> operands) {
   if (plan.dispatches.empty()) return;
+  const Encoding inside(*this);
   require_usable();
   const Pool pool;
   // Outside of the lock: what compiles may run Python, which may free an Array, which takes the lock.
@@ -495,9 +514,11 @@ void Dispatcher::poison(std::size_t bytes) {
 }
 
 void Dispatcher::shut_down() {
+  if (forks != fork_) return;
   const Pool pool;
   std::unique_lock lock(mutex_);
   closed_ = true;
+  progress_.wait(lock, [&] { return encoding_ == 0; });
   commit();
   progress_.wait(lock, [&] { return completed_ == committed_; });
   lock.unlock();

@@ -81,7 +81,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void flush();
   /// Waits for all that was encoded. Throws BackendError where something failed since the last time.
   void synchronize();
-  /// Nothing can be encoded afterwards; waits first. For the end of the interpreter.
+  /// Nothing can be encoded afterwards; waits first, for other threads that encode too. For the end of the
+  /// interpreter. A forked child, whose device is the parent's, has nothing to wait for.
   void shut_down();
 
   /// Fills the memory that the next results of so many bytes may take with 0xFF, NaN in every float, so that
@@ -97,6 +98,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
 
  private:
   class Memory;
+  class Encoding;
   struct Flight {
     std::vector<const Pipeline*> kernels;
   };
@@ -140,6 +142,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   Pipelines pipelines_;
 
   std::atomic<bool> closed_ = false;
+  std::atomic<int> encoding_ = 0;  ///< threads in encode(): they hold pipelines
 
   std::mutex mutex_;  ///< guards what follows
   std::condition_variable progress_;

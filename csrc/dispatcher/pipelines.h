@@ -48,12 +48,13 @@ class Pipelines {
 
   bool bfloat() const { return bfloat_; }
 
-  /// Valid as long as this object. Throws BackendError with the compiler's words.
+  /// Valid until clear(). Throws BackendError with the compiler's words.
   const Pipeline& get(const launch::Kernel& kernel);
   std::size_t count() const;
   /// Every pipeline. The caller holds the dispatcher's lock.
   std::vector<KernelRuns> runs() const;
-  /// Lets go of all of them and of the loader: no more are made. Nothing may be under way.
+  /// Lets go of all of them and of the loader: no more are made. Nothing may be under way, and no thread may
+  /// hold one.
   void clear();
 
  private:

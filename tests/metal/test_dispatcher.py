@@ -156,6 +156,16 @@ def test_a_forked_child_is_told_to_spawn() -> None:
     assert done.stdout.split() == ["0", "2.0"], done.stderr
 
 
+def test_a_forked_child_ends_like_any_other() -> None:
+    """Also with work of the parent's, which the device of the child will never do."""
+    done = _run(
+        "import os, sys\nkept = metal.add(x, x)\npid = os.fork()\n"
+        "if pid == 0:\n    sys.exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), metal.to_numpy(kept)[0])\n"
+    )
+    assert done.stdout.split() == ["7", "2.0"], done.stderr
+
+
 def test_work_that_nobody_waits_for_ends_with_the_interpreter() -> None:
     done = _run("for _ in range(500): y = metal.add(x, x)\nprint('end')\n")
     assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
