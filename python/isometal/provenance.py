@@ -35,23 +35,21 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def kernel_hashes(directory: Path | None = None) -> dict[str, str]:
-    """SHA-256 of every kernel source and of the headers that they share, by path relative to ``directory``.
-
-    Those that are installed, without a ``directory``, and under "csrc" the C++ that plans and dispatches them. Empty
-    where no ``.metal`` file is: headers alone are no kernels.
-    """
-    if directory is None:
-        kernels = kernel_hashes(data_directory("metal"))
-        native = native_hash()
-        return kernels | {"csrc": native} if kernels and native else kernels
-    folder = directory
-    if not folder.is_dir():
-        return {}
+def source_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every kernel source in `folder` and of the headers that they share, by path. Empty where no ``.metal``
+    file is: headers alone are no kernels."""
     sources = sorted(path for path in folder.rglob("*") if path.suffix in _KERNEL_SUFFIXES and path.is_file())
     if not any(path.suffix == ".metal" for path in sources):
         return {}
     return {path.relative_to(folder).as_posix(): file_hash(path) for path in sources}
+
+
+def kernel_hashes() -> dict[str, str]:
+    """`source_hashes` of the kernels that are installed, and under "csrc" that of the C++ that plans and dispatches
+    them. Empty where there are no kernels."""
+    kernels = source_hashes(data_directory("metal"))
+    native = native_hash()
+    return kernels | {"csrc": native} if kernels and native else kernels
 
 
 def native_hash() -> str | None:

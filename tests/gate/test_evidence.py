@@ -300,9 +300,12 @@ def test_backends_are_described_or_their_absence_explained():
 # -- provenance and files -----------------------------------------------------------------------------------------
 
 
-def test_the_sources_of_the_dispatcher_count_as_kernels(tmp_path):
-    assert provenance.kernel_hashes()["csrc"] == provenance.native_hash()
-    assert "csrc" not in provenance.kernel_hashes(tmp_path)
+def test_the_sources_of_the_dispatcher_count_as_kernels(tmp_path, monkeypatch):
+    hashes = provenance.kernel_hashes()
+    assert hashes.pop("csrc") == provenance.native_hash()
+    assert hashes == provenance.source_hashes(provenance.data_directory("metal")) != {}
+    monkeypatch.setattr(provenance, "data_directory", lambda _: tmp_path)
+    assert provenance.kernel_hashes() == {}, "a dispatcher alone has no kernels"
 
 
 def test_the_digest_of_native_sources_follows_every_byte_and_path(tmp_path):
@@ -319,17 +322,17 @@ def test_the_digest_of_native_sources_follows_every_byte_and_path(tmp_path):
     assert len({before, changed, native_sources.digest(tmp_path)}) == 3
 
 
-def test_kernel_hashes_follow_every_byte_of_sources_and_headers(tmp_path):
-    assert provenance.kernel_hashes(tmp_path / "missing") == {}
+def test_source_hashes_follow_every_byte_of_sources_and_headers(tmp_path):
+    assert provenance.source_hashes(tmp_path / "missing") == {}
     (tmp_path / "common.h").write_text("#define A 1")
     (tmp_path / "README.md").write_text("not a kernel")
-    assert provenance.kernel_hashes(tmp_path) == {}, "headers alone are no kernels"
+    assert provenance.source_hashes(tmp_path) == {}, "headers alone are no kernels"
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "add.metal").write_text("kernel")
-    before = provenance.kernel_hashes(tmp_path)
+    before = provenance.source_hashes(tmp_path)
     assert list(before) == ["common.h", "sub/add.metal"]
     (tmp_path / "common.h").write_text("#define A 2")
-    after = provenance.kernel_hashes(tmp_path)
+    after = provenance.source_hashes(tmp_path)
     assert after["common.h"] != before["common.h"]
     assert after["sub/add.metal"] == before["sub/add.metal"]
 
