@@ -53,7 +53,7 @@ class Problems(Exception):
 class Object:
     path: Path
     minimum: Version  #: macOS that it is built for
-    undefined: dict[str, bool] = field(default_factory=dict)  #: true where the loader may leave it null
+    undefined: set[str] = field(default_factory=set)
     references: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  #: of each function or datum
 
 
@@ -73,7 +73,7 @@ def read(path: Path) -> Object:
             if symbol.name.startswith("_"):
                 defined[symbol.numberof_sections].append((symbol.value, symbol.name))
         elif symbol.name:
-            result.undefined[symbol.name] = bool(symbol.description & 0x40)  # N_WEAK_REF
+            result.undefined.add(symbol.name)
     for number, section in enumerate(binary.sections, 1):
         symbols = sorted(defined[number])
         starts = [start for start, _ in symbols]
@@ -256,10 +256,10 @@ def reached_by(sources: list[Unit], headers: Headers, into: Path) -> Reached:
     for unit in sources:
         compiled = read(unit.object)
         reached.minimum = max(reached.minimum, compiled.minimum)
-        for name, may_be_null in compiled.undefined.items():
+        for name in compiled.undefined:
             if name in headers.constants:
                 reached.add(("constants", headers.constants[name]), unit.source.name)
-            elif APPLES.fullmatch(name) and not may_be_null:
+            elif APPLES.fullmatch(name):
                 reached.add(("functions", name[1:]), unit.source.name)
         if private := {name for name in compiled.undefined if is_private(name)}:
             inlined |= private
@@ -374,20 +374,3 @@ def check(build: Path, metal_cpp: Path, table: Path = TABLE) -> str:
     newer = sum(introduced > reached.minimum for introduced in versions.values())
     figures = ", ".join(f"{number} {section}" for section, number in counts.items())
     return f"{figures}; {newer} of them newer than macOS {shown(reached.minimum)}, and asked for before use."
-
-
-def check_module(module: Path, table: Path = TABLE) -> None:
-    """That the loader finds, in the oldest macOS, all it must of Apple's in a linked module. Raises Problems."""
-    linked = read(module)
-    versions = read_table(table)
-    problems = []
-    for name, may_be_null in sorted(linked.undefined.items()):
-        if not APPLES.fullmatch(name) or may_be_null:
-            continue
-        introduced = versions.get(("functions", name[1:]))
-        if introduced is None:
-            problems.append(f"{module.name} must have {name[1:]}, and [functions] of {table.name} does not list it.")
-        elif introduced > linked.minimum:
-            problems.append(f"{module.name} must have {name[1:]}, of macOS {shown(introduced)}.")
-    if problems:
-        raise Problems("\n".join(problems))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,14 @@ class TestBackend:
         found = "\n".join(apple_selectors.compare(backend, table, apple_selectors.TABLE))
         assert "[methods.MTLDevice] newEvent is in macos.toml, and nothing uses it" in found
 
+    def test_the_stubs_that_are_linked_have_the_functions_of_the_table(self) -> None:
+        stubs = " ".join(path.read_text() for path in (ROOT / "cmake" / "apple_stubs" / "lib").rglob("*.tbd"))
+        linked = {
+            name for symbols in re.findall(r"symbols:\s*\[([^]]*)\]", stubs) for name in re.findall(r"_(\w+)", symbols)
+        }
+        table = apple_selectors.read_table(apple_selectors.TABLE)
+        assert linked == {name for section, name in table if section == "functions"}
+
     def test_the_same_selector_of_two_classes_is_two(self, backend: Reached) -> None:
         assert {("methods.MTLDevice", "name"), ("methods.MTLArchitecture", "name")} <= backend.uses.keys()
 
@@ -176,35 +185,6 @@ class TestCases:
         text += "  return reinterpret_cast<Send>(objc_msgSend)(device, MTL::Private::Selector::s_knewFence);\n}"
         with pytest.raises(apple_selectors.Problems, match="calls objc_msgSend itself"):
             reach(text)
-
-
-class TestModule:
-    @pytest.mark.parametrize(
-        ("declared", "found"),
-        [
-            ("extern void* const MTLTensorDomain;", "must have MTLTensorDomain, and [functions] of macos.toml"),
-            ("extern void* const MTLTensorDomain __attribute__((weak_import));", None),
-            ("void* const MTLTensorDomain = 0;", None),
-        ],
-    )
-    def test_the_loader_must_find_what_it_may_not_leave_out(
-        self, tmp_path: Path, declared: str, found: str | None
-    ) -> None:
-        for package in ("lief", "ziglang"):
-            pytest.importorskip(package, reason=f"{package} is not installed (extra `dev`)")
-        (tmp_path / "case.c").write_text(
-            f"{declared}\nint there(void) {{ return &MTLTensorDomain != 0; }}\n"
-            "void* domain(void) { return MTLTensorDomain; }\n"
-        )
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", apple_compile.TARGET, "-shared"]
-        command += ["-undefined", "dynamic_lookup", "-o", "case.dylib", "case.c"]
-        subprocess.run(command, cwd=tmp_path, check=True)
-        if found is None:
-            apple_selectors.check_module(tmp_path / "case.dylib")
-        else:
-            with pytest.raises(apple_selectors.Problems) as raised:
-                apple_selectors.check_module(tmp_path / "case.dylib")
-            assert found in str(raised.value)
 
 
 class TestEnumerators:
