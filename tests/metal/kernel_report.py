@@ -73,6 +73,15 @@ def instantiations() -> dict[str, Instantiation]:
     return found
 
 
+def wrong_constants(name: str, entry: Instantiation) -> Iterable[str]:
+    """Where what plans give to a kernel's constants is not what it declares."""
+    declared = {constant.index: constant.type_name for constant in entry.constants}
+    given = {(index, "bool" if isinstance(value, bool) else "uint") for c in entry.combinations for index, value in c}
+    for index, type_name in sorted(given):
+        if declared.get(index) != type_name:
+            yield f"{name} is given constant {index} as {type_name}; it declares {declared.get(index, 'none such')}"
+
+
 def read(folder: Path, found: dict[str, Instantiation]) -> list[str]:
     """Adds what the files say. Returns what is wrong with them."""
     wrong, tests = [], 0
@@ -98,6 +107,7 @@ def missing(found: dict[str, Instantiation]) -> Iterable[str]:
         if not entry.runs:
             yield f"{name} never ran"
             continue
+        yield from wrong_constants(name, entry)
         for constant in entry.constants:
             if constant.type_name != "bool":
                 continue

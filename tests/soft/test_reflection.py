@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from isometal.soft import usage
 from isometal.soft.errors import LoweringError
 from isometal.soft.metadata import condition_symbols, kernel_names, reflect
 from isometal.soft.reflection import Argument, Field, FunctionConstant, KernelReflection, Site
@@ -92,6 +93,7 @@ def test_all_of_it_is_read():
         ),
         constants=(FunctionConstant("use_c", "bool", 3), FunctionConstant("n", "uint2", 7, required=False)),
         max_threads_per_threadgroup=256,
+        declared_threads=256,
         air_version=(2, 6),
         language_version=(3, 1),
         options=("denorms_disable", "fast_math_disable"),
@@ -139,7 +141,7 @@ def test_it_prints_as_a_table():
     assert str(reflect(FULL, NAME)).split("\n") == [
         'kernel scale and "add"',
         "  Metal 3.1, AIR 2.6, precise math, denormals flushed",
-        "  at most 256 threads per threadgroup",
+        "  at most 256 threads per threadgroup, 0 bytes of threadgroup memory, 3 buffers",
         "  arguments",
         "    binding                    name    type    access             bytes  note",
         "    buffer 4                   a       float4  device read",
@@ -195,3 +197,47 @@ def test_hostile_metadata_is_an_error(old, new, message):
 def test_the_limit_of_threads(limit, expected):
     text = FULL.replace('!"air.max_work_group_size", i32 256', f'!"air.max_work_group_size", {limit}')
     assert reflect(text, NAME).max_threads_per_threadgroup == expected
+
+
+USES = """
+@k.a = internal addrspace(3) global [10 x float] undef, align 4
+@f.b = internal unnamed_addr addrspace(3) global { i8, <4 x float> } undef, align 16
+@other.c = internal addrspace(3) global [1000 x float] undef, align 4
+declare float @air.simd_sum.f32(float)
+declare float @air.nextafter.f32(float, float)
+define void @f() {
+  store float 1.0, ptr addrspace(3) @f.b
+  %x = call float @air.simd_sum.f32(float 1.0)
+  ret void
+}
+define void @k(ptr addrspace(1) %a, i32 %lane) {
+  store float 1.0, ptr addrspace(3) @k.a
+  call void @f()
+  ret void
+}
+define void @other() {
+  store bfloat 0xR3F80, ptr addrspace(3) @other.c
+  %x = call float @air.nextafter.f32(float 1.0, float 2.0)
+  ret void
+}
+!air.kernel = !{!0, !1}
+!0 = !{ptr @k, !2, !3}
+!1 = !{ptr @other, !2, !2}
+!2 = !{}
+!3 = !{!4}
+!4 = !{i32 1, !"air.thread_index_in_simdgroup", !"air.arg_type_name", !"uint", !"air.arg_name", !"lane"}
+"""
+
+
+def test_what_a_kernel_uses_is_what_its_code_reaches():
+    assert usage.threadgroup_bytes(USES, "k") == 72
+    assert usage.threadgroup_bytes(USES, "other") == 4000
+    assert usage.features(USES, "k") == ("simdgroup reductions", "simdgroup indices")
+    assert usage.features(USES, "other") == ("nextafter", "bfloat")
+
+
+def test_the_least_version_has_all_that_is_used():
+    uses = KernelReflection("k", (), features=("simdgroup matrices", "function constants"))
+    assert uses.least_language_version == (2, 3)
+    assert KernelReflection("k", ()).least_language_version == (1, 0)
+    assert "  needs Metal 2.3: simdgroup matrices, function constants" in str(uses).split("\n")

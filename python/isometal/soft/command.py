@@ -76,7 +76,10 @@ def info(file: Path, names: Sequence[str], match: str | None, *, as_json: bool) 
                 "file": library.origin,
                 "device": device().name,
                 "kernels": chosen,
-                "reflections": [reflection.to_json() for reflection in reflections],
+                "reflections": [
+                    {**reflection.to_json(), "least_language_version": reflection.least_language_version}
+                    for reflection in reflections
+                ],
             }
         )
     head = f"{library.origin}: {len(library.kernels)} kernel{'s' if len(library.kernels) != 1 else ''}"

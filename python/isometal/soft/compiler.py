@@ -36,9 +36,12 @@ _SOURCES = (
     "bitcode.py",
     "compiler.py",
     "conditions.py",
+    "language.py",
     "metadata.py",
+    "msl/ir_text.py",
     "native.py",
     "reflection.py",
+    "usage.py",
 )
 
 
@@ -194,17 +197,23 @@ def build(header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
 
 def reflect(header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     """Reads metadata. Header: `kernel`."""
-    from isometal.soft import metadata
+    from isometal.soft import metadata, usage
 
-    return {"reflection": metadata.reflect(bitcode.text_of(body), header["kernel"]).to_json()}, b""
+    air, kernel = bitcode.text_of(body), header["kernel"]
+    reflection = replace(
+        metadata.reflect(air, kernel),
+        static_threadgroup_bytes=usage.threadgroup_bytes(air, kernel),
+        features=usage.features(air, kernel),
+    )
+    return {"reflection": reflection.to_json()}, b""
 
 
 def _reflection(air: str, kernel: str, constants: Mapping[int, ConstantValue], target: llvm.Target) -> KernelReflection:
     """The reflection without the arguments that the constants switch off."""
-    from isometal.soft import conditions, metadata
+    from isometal.soft import conditions, metadata, usage
     from isometal.soft.ir import parse_module
 
-    reflection = metadata.reflect(air, kernel)
+    reflection = replace(metadata.reflect(air, kernel), features=usage.features(air, kernel))
     symbols = metadata.condition_symbols(air, kernel)
     if not symbols:
         return reflection

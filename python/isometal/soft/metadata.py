@@ -69,11 +69,13 @@ class _Reader:
         self._module: Module = kernel.module
 
     def read(self) -> KernelReflection:
+        declared = self._declared_threads()
         return KernelReflection(
             name=self._kernel.name,
             arguments=tuple(self._argument(words) for words in self._kernel.arguments()),
             constants=tuple(self._constants()),
-            max_threads_per_threadgroup=self._limit(),
+            max_threads_per_threadgroup=min(declared, _MAX_THREADS) or _MAX_THREADS,
+            declared_threads=declared,
             air_version=self._version("!air.version"),
             language_version=self._version("!air.language_version"),
             options=tuple(text.removeprefix("air.compile.") for text in self._texts("!air.compile_options")),
@@ -151,14 +153,13 @@ class _Reader:
                 bool(self._kernel.number(node[4], "a function constant's flag")),
             )
 
-    def _limit(self) -> int:
+    def _declared_threads(self) -> int:
         """[[max_total_threads_per_threadgroup(n)]]: !{!"air.max_work_group_size", i32 n}"""
         for entry in self._kernel.limits:
             node = operands(self._module, entry)
             if node and node[0] == "air.max_work_group_size":
-                limit = self._kernel.number(node[1] if len(node) > 1 else None, "air.max_work_group_size")
-                return min(limit, _MAX_THREADS) if limit else _MAX_THREADS
-        return _MAX_THREADS
+                return self._kernel.number(node[1] if len(node) > 1 else None, "air.max_work_group_size")
+        return 0
 
     def _version(self, name: str) -> tuple[int, ...]:
         nodes = operands(self._module, name)

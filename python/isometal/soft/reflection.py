@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from isometal.soft.language import least_version, version_text
 from isometal.soft.msl_types import Scalar
 
 __all__ = ["Argument", "Field", "FunctionConstant", "KernelReflection", "Site"]
@@ -113,11 +114,13 @@ class KernelReflection:
         arguments: in the order of the source. Of a compiled kernel, those that its constants switch off are left out.
         constants: function constants that it declares.
         max_threads_per_threadgroup: 1024, or what the source says.
-        static_threadgroup_bytes: memory of its own threadgroup variables; of a compiled kernel only.
+        declared_threads: what the source says of that; 0 for nothing.
+        static_threadgroup_bytes: memory of its own threadgroup variables.
         air_version: of AIR, for example (2, 6).
         language_version: of MSL, for example (3, 1).
         options: how AIR was compiled: ``denorms_disable``, ``fast_math_disable``, ...
         producer: the compiler.
+        features: of the language, those that came after its first version and that the kernel uses (language.py).
         sites: where threads wait; of a compiled kernel only.
     """
 
@@ -125,11 +128,13 @@ class KernelReflection:
     arguments: tuple[Argument, ...]
     constants: tuple[FunctionConstant, ...] = ()
     max_threads_per_threadgroup: int = 1024
+    declared_threads: int = 0
     static_threadgroup_bytes: int = 0
     air_version: tuple[int, ...] = ()
     language_version: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
     producer: str = ""
+    features: tuple[str, ...] = ()
     sites: tuple[Site, ...] = ()
 
     @property
@@ -138,6 +143,11 @@ class KernelReflection:
         order: tuple[Kind, ...] = ("buffer", "threadgroup")
         bound = [argument for argument in self.arguments if argument.kind in order]
         return tuple(sorted(bound, key=lambda argument: (order.index(argument.kind), argument.index)))
+
+    @property
+    def least_language_version(self) -> tuple[int, int]:
+        """The first version of the language that has all that the kernel uses."""
+        return least_version(self.features)
 
     @property
     def flushes_denormals(self) -> bool:
@@ -167,18 +177,21 @@ class KernelReflection:
                 "arguments": tuple(_argument(entry) for entry in data["arguments"]),
                 "constants": tuple(FunctionConstant(**entry) for entry in data["constants"]),
                 "sites": tuple(Site(**entry) for entry in data["sites"]),
-                **{key: tuple(data[key]) for key in ("air_version", "language_version", "options")},
+                **{key: tuple(data[key]) for key in ("air_version", "language_version", "options", "features")},
             }
         )
 
     def __str__(self) -> str:
-        version = ".".join(map(str, self.language_version)) or "?"
-        air = ".".join(map(str, self.air_version)) or "?"
+        version, air = version_text(self.language_version), version_text(self.air_version)
         math = "fast math" if self.fast_math else "precise math"
         denormals = ", denormals flushed" if self.flushes_denormals else ""
         limit = f"at most {self.max_threads_per_threadgroup} threads per threadgroup"
-        memory = f", {self.static_threadgroup_bytes} bytes of threadgroup memory" if self.sites else ""
-        lines = [f"kernel {self.name}", f"  Metal {version}, AIR {air}, {math}{denormals}", f"  {limit}{memory}"]
+        memory = f"{self.static_threadgroup_bytes} bytes of threadgroup memory"
+        buffers = sum(argument.kind == "buffer" for argument in self.arguments)
+        lines = [f"kernel {self.name}", f"  Metal {version}, AIR {air}, {math}{denormals}"]
+        if self.features:
+            lines.append(f"  needs Metal {version_text(self.least_language_version)}: {', '.join(self.features)}")
+        lines.append(f"  {limit}, {memory}, {buffers} buffer{'' if buffers == 1 else 's'}")
         rows = [_row(argument) for argument in self.arguments]
         if rows:
             lines += ["  arguments", *_table([("binding", "name", "type", "access", "bytes", "note"), *rows])]
