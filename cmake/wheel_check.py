@@ -6,8 +6,8 @@
 Rules: names and tags agree and every file is that of RECORD; one library, for arm64, the macOS of the tag and no other
 libraries than those that the backend needs; each symbol that it imports belongs to the library that is to have it (the
 stubs in cmake/apple_stubs list what macOS 14.0 has; CPython's stable ABI is abi3info's, the rest of its API nanobind's
-list); the signature fits; the kernels, goldens and the stub are those of this checkout; nothing of the software Metal
-device is in it; it is small.
+list); the signature fits; what runs when it is loaded ends well in an emulator; the kernels, goldens and the stub are
+those of this checkout; nothing of the software Metal device is in it; it is small.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 
 import abi3info
 import macho
+import macho_run
 import nanobind
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,7 @@ LIBRARIES = {
 #: Bytes. What it is today is a little more than half of that.
 LARGEST_WHEEL = 4_000_000
 _NAME = re.compile(r"(isometal)-([^-]+)-(cp3\d+)-(abi3|cp3\d+)-macosx_(\d+)_(\d+)_arm64\.whl")
+_ENTRY = "PyInit__core"
 #: C++ names of its namespace, and Python names of its bindings.
 _SOFT_MARKS = (b"8isometal4soft", b"SoftKernel", b"soft_dispatch")
 #: Folders of the checkout whose files the wheel holds, and theirs in the wheel.
@@ -138,6 +140,8 @@ def _module(name: re.Match[str], files: dict[str, bytes]) -> Iterator[Finding]:
     yield Finding("minimum OS", oldest, f"{library.platform} {'.'.join(map(str, library.minimum_os))}")
     yield Finding("kind", library.file_type in {"dylib", "bundle"}, library.file_type)
     yield from _linking(library, Path(expected).name)
+    if library.architecture == "arm64" and not library.damage and _ENTRY in library.exports:
+        yield _start(data)
     yield from _imports(library, python, stable=abi == "abi3")
     soft = [mark.decode() for mark in _SOFT_MARKS if mark in data]
     yield Finding("no software device: code", not soft, _listed("in the module", soft) if soft else "none")
@@ -152,8 +156,17 @@ def _linking(library: macho.Library, file: str) -> Iterator[Finding]:
     missing = sorted(set(LIBRARIES) - loads)
     text = _listed("others", others) if others else _listed("missing", missing) if missing else ", ".join(sorted(loads))
     yield Finding("libraries", not others and not missing, text)
-    init = "PyInit__core"
-    yield Finding("entry point", init in library.exports, init if init in library.exports else f"no {init}")
+    there = _ENTRY in library.exports
+    yield Finding("entry point", there, _ENTRY if there else f"no {_ENTRY}")
+
+
+def _start(data: bytes) -> Finding:
+    try:
+        start = macho_run.run(data, _ENTRY)
+    except macho_run.Crash as crash:
+        return Finding("start", False, str(crash))
+    did = f"{start.initialisers} initialisers, {len(start.selectors):,} selectors, {len(start.classes)} classes"
+    return Finding("start", start.module == "_core", f"{did}, then the module {start.module}; in an emulator")
 
 
 def _imports(library: macho.Library, python: str, *, stable: bool) -> Iterator[Finding]:

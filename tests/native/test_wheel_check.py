@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("lief", reason="lief is not installed (extra `dev`)")
 pytest.importorskip("abi3info", reason="abi3info is not installed (extra `dev`)")
+pytest.importorskip("unicorn", reason="unicorn is not installed (extra `dev`)")
 pytest.importorskip("ziglang", reason="ziglang is not installed (extra `dev`)")
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,12 @@ SOURCE = """
 extern void* MTLCreateSystemDefaultDevice(void);
 extern void* objc_lookUpClass(const char*);
 extern void* PyLong_FromLong(long);
-void* PyInit__core(void) {
-  return MTLCreateSystemDefaultDevice() && objc_lookUpClass("NSString") && malloc(1) ? PyLong_FromLong(1) : 0;
-}
+extern void* PyModuleDef_Init(void*);
+static void* string;
+__attribute__((constructor)) static void start(void) { string = objc_lookUpClass("NSString"); }
+void* work(void) { return MTLCreateSystemDefaultDevice() && malloc(1) ? PyLong_FromLong(1) : string; }
+static struct { void* base[5]; const char* name; } definition = {{0}, "_core"};
+void* PyInit__core(void) { return PyModuleDef_Init(&definition); }
 """
 LINK = ("-lobjc", "-framework", "Metal", "-framework", "Foundation")
 Files = dict[str, bytes]
@@ -94,7 +98,8 @@ def test_a_good_wheel_satisfies_every_rule(good: Files, tmp_path: Path) -> None:
     assert found["architecture"] == "arm64"
     assert found["minimum OS"] == "macos 14.0"
     assert found["symbols of Metal"] == "1"
-    assert found["symbols of Python's stable ABI"] == "1"
+    assert found["symbols of Python's stable ABI"] == "2"
+    assert found["start"] == "1 initialisers, 0 selectors, 1 classes, then the module _core; in an emulator"
     assert int(found["symbols of libSystem.B.dylib"]) >= 1
     assert int(found["symbols of libobjc.A.dylib"]) >= 1
 
@@ -214,6 +219,22 @@ LIBRARIES: dict[str, tuple[dict[str, object], str, str]] = {
         "not there: forgotten",
     ),
     "no entry point": ({"source": SOURCE.replace("PyInit__core", "PyInit_other")}, "entry point", "no PyInit__core"),
+    "crash at load": (
+        {"source": SOURCE.replace("string = ", "*(volatile int*)8 = 1; string = ")},
+        "start",
+        "Invalid memory write (UC_ERR_WRITE_UNMAPPED) at 0x",
+    ),
+    "hang at load": (
+        {"source": SOURCE.replace("string = ", "for (volatile int i = 1; i;) {} string = ")},
+        "start",
+        "it does not end within ",
+    ),
+    "work at load": (
+        {"source": SOURCE.replace("string = ", "MTLCreateSystemDefaultDevice(); string = ")},
+        "start",
+        "it calls MTLCreateSystemDefaultDevice when it is loaded",
+    ),
+    "another module": ({"source": SOURCE.replace('"_core"', '"_other"')}, "start", "then the module _other"),
     "software device": (
         {"source": SOURCE + '\nconst char* soft(void) { return "soft_dispatch"; }'},
         "no software device: code",
