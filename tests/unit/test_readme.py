@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import isometal as im
+from isometal import _core
 from isometal.optable import OPS
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,7 @@ def test_the_example_runs() -> None:
     assert lines[-1].endswith("dtype=float32, backend=cpu)")
 
 
+@pytest.mark.skipif(not hasattr(_core, "SoftKernel"), reason="the software device is for machines without an Apple GPU")
 def test_the_example_of_the_software_device_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOMETAL_CACHE_DIR", str(tmp_path))
     lines = printed_by(SOFT)
