@@ -23,6 +23,7 @@ app = typer.Typer(
 _File = Annotated[
     Path, typer.Argument(metavar="FILE", help="A .metallib, Metal source (.metal), or AIR as text (.ll).")
 ]
+_Std = Annotated[str, typer.Option(metavar="metalX.Y", help="Language version of Metal source, as Apple's compiler.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
@@ -72,6 +73,7 @@ def info(
     match: Annotated[
         str | None, typer.Option("--match", metavar="TEXT", help="Only kernels with TEXT in their names.")
     ] = None,
+    std: _Std = "metal3.1",
     json: _Json = False,
 ) -> None:
     """List the kernels of a library or, of few or of those named, what they take.
@@ -81,7 +83,7 @@ def info(
     isometal soft info mlx.metallib -k block_softmax_float32 --json
     """
     command = _command()
-    typer.echo(command.info(file, kernel or [], match, as_json=json), nl=False)
+    typer.echo(command.info(file, std, kernel or [], match, as_json=json), nl=False)
 
 
 @app.command(short_help="Run a kernel on arrays.")
@@ -120,6 +122,7 @@ def run(
     threads: Annotated[
         int, typer.Option(min=0, max=1024, metavar="N", help="OS threads at most. Default: those of this process.")
     ] = 0,
+    std: _Std = "metal3.1",
     json: _Json = False,
 ) -> None:
     """Run a kernel and show what it wrote.
@@ -145,6 +148,7 @@ def run(
     command = _command()
     request = command.Run(
         file=file,
+        std=std,
         kernel=kernel,
         buffers=buffer or [],
         constants=constant or [],

@@ -350,3 +350,13 @@ def test_many_threads_compile_and_run():
     for thread in threads:
         thread.join()
     assert found == {number: 64.0 * number for number in range(6)}
+
+
+def test_a_kernel_that_declares_more_threads_than_the_device_allows_is_refused():
+    library = soft.Library.from_source(
+        "[[max_total_threads_per_threadgroup(2048)]] kernel void k(device int* a) { a[0] = 1; }"
+    )
+    assert library.reflection("k").declared_threads == 2048
+    message = r"kernel 'k' declares max_total_threads_per_threadgroup\(2048\); the device allows 1024\."
+    with pytest.raises(LoweringError, match=message):
+        library.kernel("k")

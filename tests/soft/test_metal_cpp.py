@@ -15,7 +15,7 @@ import metal_signatures
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STUBS = ROOT / "cmake" / "apple_stubs"
+STUBS = ROOT / "cmake" / "apple_stubs" / "include"
 
 #: A call that Apple's header does not have.
 WRONG = """

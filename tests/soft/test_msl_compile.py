@@ -30,7 +30,7 @@ ADD = """kernel void add(device const float* a [[buffer(0)]], device const float
 
 @pytest.fixture(scope="module")
 def everything() -> AirLibrary:
-    return compile_source(EVERYTHING.read_text(encoding="utf-8"), name=str(EVERYTHING))
+    return compile_source(EVERYTHING.read_text(encoding="utf-8"), name=str(EVERYTHING), language_version=(3, 2))
 
 
 def node(air: str, name: str) -> str:

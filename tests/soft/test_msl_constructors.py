@@ -13,11 +13,18 @@ from isometal.soft.msl import compile_source
 HEADER = "#include <metal_stdlib>\nusing namespace metal;\n"
 
 
-def results(declarations: str, body: str, count: int, *inputs: Array, parameters: str = "") -> list[float]:
+def results(
+    declarations: str,
+    body: str,
+    count: int,
+    *inputs: Array,
+    parameters: str = "",
+    version: tuple[int, int] = (3, 1),
+) -> list[float]:
     """What a kernel's body writes to `o`."""
     out = np.zeros(count, np.float32)
     source = f"{HEADER}{declarations}\nkernel void k(device float* o{parameters}) {{\n{body}\n}}\n"
-    run(source, "k", out, *inputs, grid=1)
+    run(source, "k", out, *inputs, grid=1, version=version)
     found: list[float] = out.tolist()
     return found
 
@@ -31,7 +38,7 @@ def test_every_declarator_is_constructed() -> None:
         "o[1] = dot(a, b); o[2] = c.y + d.x; o[3] = f.x + f.y; o[4] = l[0].w + l[1].x; o[5] = z.x + z.y + v.z;\n"
         "auto turned = [](float3 m, float3 n) { float3 r(m.x, n.y, 1), s(r.zyx); return s; }; o[6] = turned(a, b).x;\n"
     )
-    assert results("", body, 7) == [12, 12, 4, 5, 5, 4, 1]
+    assert results("", body, 7, version=(3, 2)) == [12, 12, 4, 5, 5, 4, 1]
 
 
 def test_types_that_are_known_to_clang_alone() -> None:

@@ -292,6 +292,49 @@ REJECTED: dict[str, tuple[str, tuple[int, int, str]]] = {
     "thread_local": ("thread_local int n;", (1, 1, "thread_local is not allowed")),
     "std": ("kernel void k(device int* a) { a[0] = std::max(a[1], a[2]); }", (1, 39, "no namespace std")),
     "asm": ('kernel void k(device int* a) { asm("nop"); }', (1, 32, "inline assembly is not allowed")),
+    "noexcept_operator": (
+        "int f(int x) noexcept { return x; }\nkernel void k(device int* a) { a[0] = noexcept(f(1)); }",
+        (2, 39, "the noexcept operator is not allowed"),
+    ),
+    # what Metal 3.1 does not have yet
+    "lambda": (
+        "kernel void k(device int* a) { auto f = [&](int x) { return x + a[1]; }; a[0] = f(1); }",
+        (1, 41, "lambda expressions need Metal 3.2"),
+    ),
+    "lambda_as_argument": (
+        "template <typename F> int f(F g) { return g(1); }\n"
+        "kernel void k(device int* a) { a[0] = f([](int x) { return x; }); }",
+        (2, 41, "lambda expressions need Metal 3.2"),
+    ),
+    "fence": (
+        "kernel void k(device int* a) { atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst); a[0] = 1; }",
+        (1, 32, "'atomic_thread_fence' needs Metal 3.2; this is Metal 3.1"),
+    ),
+    "coherent": ("kernel void k(coherent device int* a) { a[0] = 1; }", (1, 15, "'coherent' needs Metal 3.2")),
+    "deduced_class_arguments": (
+        "template <typename T> struct S { T x; S(T y) : x(y) {} };\n"
+        "kernel void k(device int* a) { S s(3); a[0] = s.x; }",
+        (2, 32, "class template argument deduction needs Metal 4.0; write the arguments"),
+    ),
+    "auto_template_parameter": (
+        "template <typename T, auto N> T f() { return N; }\nkernel void k(device int* a) { a[0] = f<int, 3>(); }",
+        (1, 23, "'auto' as a template parameter needs Metal 4.0"),
+    ),
+    # positions
+    "positions_of_other_components": (
+        "kernel void k(device int* a, uint3 g [[threadgroup_position_in_grid]], uint t "
+        "[[threads_per_threadgroup]]) { a[g.x] = t; }",
+        (1, 77, "'threads_per_threadgroup' of type 'uint' needs as many components as 'threadgroup_position_in_grid'"),
+    ),
+    "positions_of_other_types": (
+        "kernel void k(device int* a, uint2 i [[thread_position_in_grid]], ushort2 n [[threads_per_grid]]) "
+        "{ a[i.x] = n.x; }",
+        (
+            1,
+            75,
+            "'threads_per_grid' of type 'ushort2' needs the same type as 'thread_position_in_grid' of type 'uint2'",
+        ),
+    ),
     "reserved_name": ("int __msl_entry_0;", (1, 5, "names that begin with")),
     "inline_assembly": (
         'kernel void k(device int* a) { __asm("nop"); a[0] = 1; }',
@@ -337,3 +380,17 @@ def test_a_source_can_ask_whether_there_is_bfloat() -> None:
     )
     types = [compile_source(HEADER + source, bfloat=bfloat).air("k") for bfloat in (True, False)]
     assert ["bfloat" in text for text in types] == [True, False]
+
+
+def test_what_a_version_does_not_have_the_next_one_has() -> None:
+    for name in ("lambda", "lambda_as_argument", "fence", "coherent"):
+        compile_source(HEADER + REJECTED[name][0], language_version=(3, 2))
+    for name in ("deduced_class_arguments", "auto_template_parameter"):
+        compile_source(HEADER + REJECTED[name][0], language_version=(4, 0))
+
+
+def test_bfloat_is_of_metal_3_1() -> None:
+    with pytest.raises(MslError) as caught:
+        compile_source(HEADER + NO_BFLOAT["scalar"], language_version=(3, 0))
+    assert "program_source:3:22: error: 'bfloat' needs Metal 3.1; this is Metal 3.0" in caught.value.diagnostics
+    compile_source(f"{HEADER}#ifdef __HAVE_BFLOAT__\n#error\n#endif\n", language_version=(3, 0))

@@ -185,6 +185,18 @@ def test_what_cannot_run_is_one_line_and_exit_code_2(tmp_path, arguments, messag
     assert not (tmp_path / "x.npy").exists()
 
 
+def test_source_has_a_language_version(tmp_path):
+    text = "kernel void f(device int* x [[buffer(0)]]) { auto g = [](int y) { return y + 1; }; x[0] = g(1); }\n"
+    (tmp_path / "new.metal").write_text(text)
+    assert refused("info", "new.metal").splitlines()[1].endswith("error: lambda expressions need Metal 3.2")
+    assert "\n  Metal 3.2, AIR " in good("info", "new.metal", "--std", "metal3.2")
+    assert "[2]" in good("run", "new.metal", "-b", "x=zeros:int32:1", "--grid", "1", "--std", "metal3.2")
+    assert refused("info", "new.metal", "--std", "3.2").strip() == (
+        "isometal: [soft] --std '3.2' names no version of Metal; metal3.1 would."
+    )
+    assert "Metal (9, 9) is not known" in refused("info", "new.metal", "--std", "metal9.9")
+
+
 def test_source_that_does_not_compile_is_shown_with_its_lines(tmp_path):
     (tmp_path / "bad.metal").write_text("kernel void f(device float* x [[buffer(0)]]) {\n  x[0] = y;\n}\n")
     lines = refused("info", "bad.metal").splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = ["Run", "cache", "device_text", "info", "run"]
 _DESCRIBED = 8
 _SHOWN_VALUES = 6
 _LISTED_VALUES = 64
+_STD = re.compile(r"metal(\d)\.(\d)")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Run:
     """The options of `soft run`, as they were written."""
 
     file: Path
+    std: str
     kernel: str | None
     buffers: Sequence[str]
     constants: Sequence[str]
@@ -59,12 +62,20 @@ def device_text() -> str:
     )
 
 
+def _version(std: str) -> tuple[int, int]:
+    """Of the language, as `metal3.1` names it for Apple's compiler."""
+    found = _STD.fullmatch(std)
+    if found is None:
+        raise SoftDeviceError(f"[soft] --std {std!r} names no version of Metal; metal3.1 would.")
+    return int(found[1]), int(found[2])
+
+
 # -- soft info --------------------------------------------------------------------------------------------------------
 
 
-def info(file: Path, names: Sequence[str], match: str | None, *, as_json: bool) -> str:
+def info(file: Path, std: str, names: Sequence[str], match: str | None, *, as_json: bool) -> str:
     """Kernels of a library and, of few, what they take. Raises SoftDeviceError, OSError."""
-    library = Library.open(file)
+    library = Library.open(file, language_version=_version(std))
     chosen = list(names) or [name for name in library.kernels if match is None or match in name]
     if not chosen and match is not None:
         raise FunctionError(f"[soft] no kernel of {library.origin} has {match!r} in its name.")
@@ -93,7 +104,7 @@ def info(file: Path, names: Sequence[str], match: str | None, *, as_json: bool) 
 
 def run(request: Run, *, as_json: bool) -> str:
     """Runs a kernel, writes what was asked for, tells what it wrote. Raises SoftDeviceError, OSError."""
-    library = Library.open(request.file)
+    library = Library.open(request.file, language_version=_version(request.std))
     kernel = library.kernel(_kernel_name(library, request.kernel), _constants(library, request))
     values = _values(kernel.reflection, request)
     written = {a: value for a, value in values.items() if a.writes and isinstance(value, np.ndarray)}

@@ -212,8 +212,14 @@ def _reflection(air: str, kernel: str, constants: Mapping[int, ConstantValue], t
     """The reflection without the arguments that the constants switch off."""
     from isometal.soft import conditions, metadata, usage
     from isometal.soft.ir import parse_module
+    from isometal.soft.metadata import MAX_THREADS
 
     reflection = replace(metadata.reflect(air, kernel), features=usage.features(air, kernel))
+    if reflection.declared_threads > MAX_THREADS:
+        raise LoweringError(
+            f"[soft] kernel {kernel!r} declares max_total_threads_per_threadgroup({reflection.declared_threads}); "
+            f"the device allows {MAX_THREADS}."
+        )
     symbols = metadata.condition_symbols(air, kernel)
     if not symbols:
         return reflection

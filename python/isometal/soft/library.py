@@ -140,8 +140,8 @@ class Library:
         return cls(_FromText(origin, kernel_names(text), lambda kernel: text, key_of("text", text)), Cache())
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Library:
-        """Opens a file by what it is: a .metallib, AIR as text (.ll), or else Metal source.
+    def open(cls, path: str | os.PathLike[str], *, language_version: tuple[int, int] = (3, 1)) -> Library:
+        """Opens a file by what it is: a .metallib, AIR as text (.ll), or else Metal source of a language version.
 
         Raises OSError, and what `from_metallib`, `from_air` and `from_source` raise.
         """
@@ -152,7 +152,7 @@ class Library:
         text = _text_of(path)
         if Path(path).suffix == ".ll":
             return cls.from_air(text, origin=os.fspath(path))
-        return cls.from_source(text, origin=os.fspath(path))
+        return cls.from_source(text, origin=os.fspath(path), language_version=language_version)
 
     def __repr__(self) -> str:
         return f"<Library {self.origin}: {len(self.kernels)} kernels on a software Metal device>"

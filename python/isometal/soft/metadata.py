@@ -11,11 +11,12 @@ from isometal.soft.air_nodes import KernelNode, Operand, Words, kernels, operand
 from isometal.soft.ir import Module, parse_module
 from isometal.soft.reflection import Access, Argument, Field, FunctionConstant, KernelReflection, Space
 
-__all__ = ["condition_symbols", "kernel_names", "reflect"]
+__all__ = ["MAX_THREADS", "condition_symbols", "kernel_names", "reflect"]
 
 _ACCESSES: tuple[Access, ...] = ("read_write", "read", "write")
 _SPACES: tuple[Space, ...] = ("thread", "device", "constant", "threadgroup")
-_MAX_THREADS = 1024
+#: Of a threadgroup.
+MAX_THREADS = 1024
 _MAX_NESTING = 16
 
 
@@ -74,7 +75,7 @@ class _Reader:
             name=self._kernel.name,
             arguments=tuple(self._argument(words) for words in self._kernel.arguments()),
             constants=tuple(self._constants()),
-            max_threads_per_threadgroup=min(declared, _MAX_THREADS) or _MAX_THREADS,
+            max_threads_per_threadgroup=min(declared, MAX_THREADS) or MAX_THREADS,
             declared_threads=declared,
             air_version=self._version("!air.version"),
             language_version=self._version("!air.language_version"),

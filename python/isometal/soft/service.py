@@ -36,7 +36,7 @@ _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-_NEWEST = (3, 1)
+_NEWEST = (4, 0)
 _MAX_THREADS = 1024
 
 

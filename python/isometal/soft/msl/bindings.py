@@ -33,6 +33,11 @@ BUILTINS = {
     "threads_per_simdgroup": False,
     "threads_per_threadgroup": True,
 }
+#: Of one type each.
+_ALIKE = (
+    ("thread_position_in_grid", "threads_per_grid"),
+    ("thread_position_in_threadgroup", "threads_per_threadgroup", "dispatch_threads_per_threadgroup"),
+)
 _BINDINGS = 31
 _SPACES = {0: "no", 1: "device", 2: "constant", 3: "threadgroup", 4: "thread"}
 _ALLOWED = frozenset(["buffer", "threadgroup", "function_constant", *BUILTINS])
@@ -58,7 +63,13 @@ class Binding:
 def bind(instantiation: Instantiation, described: DescribedKernel, problems: list[Diagnostic]) -> list[Binding]:
     """Bindings of a kernel's parameters; what breaks a rule is added to `problems`."""
     checker = _Checker(instantiation, described, problems)
-    return [checker.bind(number, p) for number, p in enumerate(instantiation.function.parameters)]
+    found = [checker.bind(number, p) for number, p in enumerate(instantiation.function.parameters)]
+    checker.compare_positions(found)
+    return found
+
+
+def _components(binding: Binding) -> str:
+    return binding.type.name.lstrip("abcdefghijklmnopqrstuvwxyz") or "1"
 
 
 class _Checker:
@@ -88,6 +99,25 @@ class _Checker:
         elements = self._described.elements.get(number, 1 if type_.kind == "reference" else 0)
         size = type_.size * elements
         return Binding(parameter, type_, "", self._location(number, parameter, type_), parameter.condition, size)
+
+    def compare_positions(self, bindings: list[Binding]) -> None:
+        """Positions and sizes have as many components each; those of the grid, of the threadgroup, one type."""
+        several = [b for b in bindings if BUILTINS.get(b.builtin) and not b.builtin.startswith("grid_")]
+        for binding in several[1:]:
+            if _components(binding) != _components(several[0]):
+                self._differs(binding, several[0], "as many components")
+        for alike in _ALIKE:
+            same = [b for b in several if b.builtin in alike]
+            for binding in same[1:]:
+                if binding.type.name != same[0].type.name:
+                    self._differs(binding, same[0], "the same type")
+
+    def _differs(self, binding: Binding, other: Binding, what: str) -> None:
+        self._fail(
+            binding.parameter,
+            f"'{binding.builtin}' of type '{binding.type.name}' needs {what} as '{other.builtin}' of type "
+            f"'{other.type.name}'",
+        )
 
     def _builtin(self, parameter: KernelParameter, type_: ArgumentType, builtins: list[str]) -> str:
         if parameter.attribute("buffer") or parameter.attribute("threadgroup"):

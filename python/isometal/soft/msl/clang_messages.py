@@ -11,7 +11,7 @@ from isometal.soft.msl.passes.address_spaces import SPACES
 from isometal.soft.msl.passes.keywords import RENAMED
 from isometal.soft.msl.tokens import Position
 
-__all__ = ["Message", "forbidden_conversions", "parse_messages", "to_diagnostics", "words_of_metal"]
+__all__ = ["Message", "forbidden", "parse_messages", "to_diagnostics", "words_of_metal"]
 
 _MESSAGE = re.compile(
     r"(?P<file>[^\n:]+):(?P<line>\d+):(?P<column>\d+): (?P<severity>fatal error|error|warning|note): (?P<text>.*)"
@@ -21,6 +21,8 @@ _TO_BFLOAT = re.compile(
     r"(?:floating-point precision: |conversion from '(?:float|half)').*? to "
     r"'(?:bfloat'|__bf16'|[^']*' \(aka '__bf16'\))"
 )
+#: Of the parts of C++17 the one that clang does not have as an extension of C++14 and that tokens do not tell.
+_DEDUCTION = "class template argument deduction"
 _MAX_LENGTH = 2000
 _FLAG = re.compile(r" \[-W[\w+,=-]+\]$")
 
@@ -82,14 +84,17 @@ def to_diagnostics(messages: list[Message], locate: Callable[[Message], Position
     return found
 
 
-def forbidden_conversions(messages: list[Message], locate: Callable[[Message], Position | None]) -> list[Diagnostic]:
-    """Errors for what clang only warns about: float does not become bfloat by itself in Metal."""
+def forbidden(messages: list[Message], locate: Callable[[Message], Position | None]) -> list[Diagnostic]:
+    """Errors for what clang only warns about: float does not become bfloat by itself in Metal, and before Metal 4
+    classes do not find their template arguments by themselves."""
     found: list[Diagnostic] = []
     for message in messages:
         position = locate(message)
         if message.severity == "warning" and position is not None and _TO_BFLOAT.search(message.text):
             text = f"{words_of_metal(message.text)}; in Metal this needs a cast"
             found.append(Diagnostic("error", position, text))
+        if position is not None and message.text.startswith(_DEDUCTION):
+            found.append(Diagnostic("error", position, f"{_DEDUCTION} needs Metal 4.0; write the arguments"))
     return list(dict.fromkeys(found))
 
 

@@ -14,7 +14,7 @@ from isometal.soft.msl import driver
 from isometal.soft.msl.air_library import AirLibrary, CompiledKernel, CompiledSource
 from isometal.soft.msl.air_module import AirOptions, Constants
 from isometal.soft.msl.bindings import Binding, bind
-from isometal.soft.msl.clang_messages import Message, forbidden_conversions, parse_messages, to_diagnostics
+from isometal.soft.msl.clang_messages import Message, forbidden, parse_messages, to_diagnostics
 from isometal.soft.msl.declarations import Source
 from isometal.soft.msl.derived_constants import find_derived
 from isometal.soft.msl.described import Described, describe
@@ -22,7 +22,7 @@ from isometal.soft.msl.diagnostics import Diagnostic, RejectedSource, SourceLine
 from isometal.soft.msl.edits import Rendered
 from isometal.soft.msl.ir_checks import check_constants, check_ir, check_recursion, source_name
 from isometal.soft.msl.ir_text import ModuleText
-from isometal.soft.msl.lint import lint_bfloat
+from isometal.soft.msl.lint_language import lint_language
 from isometal.soft.msl.locations import Locator
 from isometal.soft.msl.passes.repairs import Repairs
 from isometal.soft.msl.repair import find_repairs, repair_vector_code
@@ -104,7 +104,7 @@ class _Compilation:
             "__METAL_MACOS__=1",
             "__MSL_SOFT__=1",
         ]
-        known += ["__HAVE_BFLOAT__=1"] if self.bfloat else []
+        known += ["__HAVE_BFLOAT__=1"] if self.bfloat and self.language_version >= (3, 1) else []
         known += ["__FAST_MATH__=1"] if self.fast_math else []
         places = [Path(place).absolute() for place in include_dirs]
         beside = Path(self.name).absolute().parent if _is_file(self.name) else None
@@ -115,7 +115,7 @@ class _Compilation:
         self.options = driver.CompileOptions(stdlib, self.fast_math, version)
         self.source = read(result.output, self.name)
         problems: list[Diagnostic] = []
-        lint_bfloat(self.source, self.bfloat, problems)
+        lint_language(self.source, self.language_version, self.bfloat, problems)
         if problems:
             raise RejectedSource(problems)
         rewritten, module = self._attempts(folder)
@@ -163,9 +163,9 @@ class _Compilation:
                 continue
             if not result.succeeded:
                 raise RejectedSource(to_diagnostics(messages, locator.message) or [_unexplained(result.messages)])
-            forbidden = forbidden_conversions(messages, locator.message)
-            if forbidden:
-                raise RejectedSource(forbidden)
+            problems = forbidden(messages, locator.message)
+            if problems:
+                raise RejectedSource(problems)
             module = ModuleText.parse(result.output)
             if has_vector_code(module):
                 self._find_vector_code(folder, rewritten, repairs, file)

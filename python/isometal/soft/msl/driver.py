@@ -116,6 +116,7 @@ def compile_text(folder: Path, text: str, options: CompileOptions, *, lines: boo
     arguments += ["-gline-tables-only", "-gcolumn-info"] if lines else []
     arguments += ["-fno-caret-diagnostics", "-ferror-limit=0", "-ftemplate-backtrace-limit=6", "-fno-elide-type"]
     # Warnings are read, not shown: clang_messages.py makes errors of some. What clang makes errors by default stays so.
+    arguments += ["-Wpre-c++17-compat"] if options.version < 400 else []
     arguments += ["-Wimplicit-float-conversion", "-Wno-defaulted-function-deleted", "-fno-diagnostics-fixit-info"]
     return _run(folder, arguments, source, "unoptimized.ll")
 

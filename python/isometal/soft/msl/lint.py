@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from isometal.soft.msl.declarations import DeclarationKind, Source
 from isometal.soft.msl.diagnostics import Diagnostic
 from isometal.soft.msl.lint_pointers import lint_pointers
 from isometal.soft.msl.tokens import Kind
 
-__all__ = ["lint", "lint_bfloat"]
+__all__ = ["lint"]
 
 #: Words that Metal does not have, and what is said about them. Some are errors for clang too, but in OpenCL's terms.
 _FORBIDDEN = {
@@ -27,7 +25,6 @@ _FORBIDDEN = {
     "asm": "inline assembly is not allowed in Metal",
     "register": "register is not allowed in C++17",
 }
-_BFLOAT = re.compile(r"(packed_)?bfloat[234]?|simdgroup_bfloat8x8")
 _RESERVED = ("__msl_", "__air_")
 
 
@@ -40,6 +37,8 @@ def lint(source: Source, problems: list[Diagnostic]) -> None:
             problems.append(Diagnostic("error", token.position, f"names that begin with {token.text[:6]} are reserved"))
         if message is not None and not _is_allowed(source, index):
             problems.append(Diagnostic("error", token.position, message))
+        elif token.text == "noexcept" and source.operator(index + 1, "(") and not source.operator(index - 1, ")"):
+            problems.append(Diagnostic("error", token.position, "the noexcept operator is not allowed in Metal"))
         elif token.text == "long" and source.word(index + 1, "long"):
             problems.append(Diagnostic("error", token.position, "Metal has no 'long long'; 'long' has 64 bits"))
         elif token.text == "std" and source.operator(index + 1, "::") and not source.operator(index - 1, "::"):
@@ -47,14 +46,6 @@ def lint(source: Source, problems: list[Diagnostic]) -> None:
     _lint_static_locals(source, problems)
     _lint_bfloat_literals(source, problems)
     lint_pointers(source, problems)
-
-
-def lint_bfloat(source: Source, available: bool, problems: list[Diagnostic]) -> None:
-    """Words that a GPU without the type does not know. Before any other rule: those would speak of what follows."""
-    for token in source.tokens if not available else ():
-        if token.kind is Kind.IDENTIFIER and _BFLOAT.fullmatch(token.text):
-            message = f"'{token.text}' is not available: this GPU has no bfloat; __HAVE_BFLOAT__ says whether one has"
-            problems.append(Diagnostic("error", token.position, message))
 
 
 def _is_allowed(source: Source, index: int) -> bool:
