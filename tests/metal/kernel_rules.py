@@ -20,6 +20,8 @@ from isometal.soft.reflection import KernelReflection
 
 #: Of family Apple7 and later: Metal Feature Set Tables, and the sizes that setBytes takes.
 MEMORY, BUFFERS, THREADS, PARAMETERS = 32768, 31, 1024, 4096
+#: The first family of GPUs that is in a Mac: M1's.
+GPU = 7
 #: The dispatcher asks for this version of the language: macOS 14 has it.
 LANGUAGE = (3, 1)
 #: All that a kernel may see which gets threadgroups of any size (launch::Dispatch::threads).
@@ -75,6 +77,8 @@ def broken_rules(kernel: Kernel) -> Iterator[str]:
     if asks.least_language_version > LANGUAGE:
         needed, has = version_text(asks.least_language_version), version_text(LANGUAGE)
         yield f"{name} needs Metal {needed}, for {asks.features[0]}; the dispatcher asks for {has}"
+    if asks.least_gpu_family > GPU:
+        yield f"{name} needs a GPU of Apple{asks.least_gpu_family}; M1's is of Apple{GPU}"
     if not kernel.bfloat and "bfloat" in asks.features:
         yield f"{name} uses bfloat"
     if kernel.sees_its_threadgroup and not asks.declared_threads:
@@ -85,7 +89,9 @@ def broken_rules(kernel: Kernel) -> Iterator[str]:
 
 def table(found: list[Kernel], *, each: bool) -> Table:
     """A row for each family, or for each kernel."""
-    made = Table("family", "kernels", "memory", "buffers", "parameters", "declared threads", "constants", "Metal")
+    made = Table(
+        "family", "kernels", "memory", "buffers", "parameters", "declared threads", "constants", "Metal", "GPU"
+    )
     rows: dict[str, list[Kernel]] = {}
     for kernel in found:
         family = kernel.family if kernel.bfloat else f"{kernel.family}, no bfloat"
@@ -102,6 +108,7 @@ def table(found: list[Kernel], *, each: bool) -> Table:
             ", ".join(str(threads or "any") for threads in declared),
             ", ".join(constants[index] for index in sorted(constants)),
             ", ".join(version_text(v) for v in sorted({kernel.asks.least_language_version for kernel in group})),
+            ", ".join(f"Apple{n}" if n else "any" for n in sorted({kernel.asks.least_gpu_family for kernel in group})),
         )
     return made
 

@@ -23,6 +23,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "threads": ({"declared_threads": 1025}, "1025 threads in a threadgroup; 1024"),
     "parameters": ({"arguments": (X, PARAMS)}, "4097 bytes of parameters; 4096"),
     "language": ({"features": ("fences",)}, "k needs Metal 3.2, for fences; the dispatcher asks for 3.1"),
+    "GPU": ({"features": ("64-bit atomics",)}, "k needs a GPU of Apple8; M1's is of Apple7"),
     "sees its threadgroup": ({"arguments": (X, GROUP)}, "depends on the size of its threadgroup"),
     "sees its lanes": ({"features": ("simdgroup reductions",)}, "depends on the size of its threadgroup"),
     "has memory": ({"static_threadgroup_bytes": 16}, "depends on the size of its threadgroup"),

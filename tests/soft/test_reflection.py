@@ -236,8 +236,11 @@ def test_what_a_kernel_uses_is_what_its_code_reaches():
     assert usage.features(USES, "other") == ("nextafter", "bfloat")
 
 
-def test_the_least_version_has_all_that_is_used():
+def test_the_least_version_and_gpu_have_all_that_is_used():
     uses = KernelReflection("k", (), features=("simdgroup matrices", "function constants"))
     assert uses.least_language_version == (2, 3)
-    assert KernelReflection("k", ()).least_language_version == (1, 0)
-    assert "  needs Metal 2.3: simdgroup matrices, function constants" in str(uses).split("\n")
+    assert uses.least_gpu_family == 7
+    plain = KernelReflection("k", ())
+    assert (plain.least_language_version, plain.least_gpu_family) == ((1, 0), 0)
+    needs = "  needs Metal 2.3, a GPU of Apple7 or later: simdgroup matrices, function constants"
+    assert needs in str(uses).split("\n")

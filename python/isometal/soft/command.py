@@ -88,7 +88,11 @@ def info(file: Path, std: str, names: Sequence[str], match: str | None, *, as_js
                 "device": device().name,
                 "kernels": chosen,
                 "reflections": [
-                    {**reflection.to_json(), "least_language_version": reflection.least_language_version}
+                    {
+                        **reflection.to_json(),
+                        "least_language_version": reflection.least_language_version,
+                        "least_gpu_family": reflection.least_gpu_family,
+                    }
                     for reflection in reflections
                 ],
             }

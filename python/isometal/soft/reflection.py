@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from isometal.soft.language import least_version, version_text
+from isometal.soft.language import least_gpu, least_version, version_text
 from isometal.soft.msl_types import Scalar
 
 __all__ = ["Argument", "Field", "FunctionConstant", "KernelReflection", "Site"]
@@ -150,6 +150,11 @@ class KernelReflection:
         return least_version(self.features)
 
     @property
+    def least_gpu_family(self) -> int:
+        """The first family of Apple's GPUs that has all that the kernel uses, 7 for Apple7; 0 for any."""
+        return least_gpu(self.features)
+
+    @property
     def flushes_denormals(self) -> bool:
         """Whether it takes subnormal numbers for zero."""
         return "denorms_disable" in self.options
@@ -190,7 +195,9 @@ class KernelReflection:
         buffers = sum(argument.kind == "buffer" for argument in self.arguments)
         lines = [f"kernel {self.name}", f"  Metal {version}, AIR {air}, {math}{denormals}"]
         if self.features:
-            lines.append(f"  needs Metal {version_text(self.least_language_version)}: {', '.join(self.features)}")
+            gpu = f", a GPU of Apple{self.least_gpu_family} or later" if self.least_gpu_family else ""
+            needs = f"Metal {version_text(self.least_language_version)}{gpu}"
+            lines.append(f"  needs {needs}: {', '.join(self.features)}")
         lines.append(f"  {limit}, {memory}, {buffers} buffer{'' if buffers == 1 else 's'}")
         rows = [_row(argument) for argument in self.arguments]
         if rows:
