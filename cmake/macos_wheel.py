@@ -28,8 +28,6 @@ import wheel_check
 from apple_compile import ROOT, TARGET, Failure, check, headers_of_mlx
 
 PYTHONS = ("3.10", "3.11", "3.12")
-#: As sysconfig.get_platform() says on such a Mac.
-PLATFORM = "macosx-14.0-arm64"
 
 
 def interpreter(version: str) -> Path:
@@ -48,29 +46,35 @@ def interpreter(version: str) -> Path:
     )
 
 
-def environment(version: str, headers: Path) -> dict[str, str]:
-    """What makes pip, scikit-build-core, CMake and nanobind build for a Mac."""
-    suffix = f".cpython-{version.replace('.', '')}-darwin.so"
+def zig_python(folder: Path) -> Path:
+    """A program that is this interpreter outside of the environment in which pip builds, which has no ziglang."""
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    program.chmod(0o700)
+    return program
+
+
+def environment(headers: Path, python: Path) -> dict[str, str]:
+    """What makes our build backend and CMake build for a Mac."""
     # What a user has set for builds of this machine does not concern a Mac's.
     prefixes = ("CMAKE_", "SKBUILD_", "MACOSX_", "ISOMETAL_ZIG_", "ISOMETAL_AIR")
     names = {"CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS", "ARCHFLAGS"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(prefixes) and k not in names}
     return kept | {
         "CMAKE_TOOLCHAIN_FILE": os.fspath(ROOT / "cmake" / "toolchains" / "zig.cmake"),
-        "CMAKE_ARGS": f"-DISOMETAL_METAL_CPP={shlex.quote(str(headers))} -DNB_SUFFIX={suffix} -DISOMETAL_WERROR=ON",
-        "ISOMETAL_ZIG_PYTHON": sys.executable,
+        "CMAKE_ARGS": f"-DISOMETAL_METAL_CPP={shlex.quote(str(headers))} -DISOMETAL_WERROR=ON",
+        "ISOMETAL_ZIG_PYTHON": os.fspath(python),
         "ISOMETAL_ZIG_TARGET": TARGET,
-        "_PYTHON_HOST_PLATFORM": PLATFORM,
-        "SETUPTOOLS_EXT_SUFFIX": suffix,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 
 
 def build(version: str, headers: Path, into: Path, *, verbose: bool) -> Path:
-    """The wheel, in an empty folder."""
+    """The wheel, in an empty folder. Raises Failure."""
+    settings = environment(headers, zig_python(into))
     command = [interpreter(version), "-m", "pip", "wheel", "--no-deps", "--wheel-dir", into, ROOT]
     command.insert(4, "--verbose" if verbose else "--quiet")
-    done = subprocess.run(command, cwd=into, env=environment(version, headers), check=False)
+    done = subprocess.run(command, cwd=into, env=settings, check=False)
     wheels = list(into.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         raise Failure(f"pip wheel for Python {version} ended with status {done.returncode}; its output is above.")

@@ -3,6 +3,7 @@
 * Without a C++ compiler, ziglang becomes a build requirement and its clang compiles (cmake/toolchains/zig.cmake).
 * On Apple silicon mlx-metal, which holds Apple's metal-cpp headers, is a build requirement, and the wheel is for
   macOS 14 and later, as the kernels and MLX's own wheels are.
+* With ISOMETAL_ZIG_TARGET=aarch64-macos.14.0 the wheel is for a Mac, whatever machine builds it (cmake/macos_wheel.py).
 * With ISOMETAL_AIR=ON what compiles kernels for the software device is too (cmake/CompiledKernels.cmake).
 * A release with ISOMETAL_DEFAULT_BACKEND=metal needs what the release gate imports (cmake/ReleaseGate.cmake runs it).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import sys
@@ -22,7 +24,6 @@ from scikit_build_core.build import (
     build_sdist,
     get_requires_for_build_sdist,
     prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
 )
 
 ConfigSettings = dict[str, "list[str] | str"] | None
@@ -82,10 +83,19 @@ def _on_apple_silicon() -> bool:
     return sys.platform == "darwin" and platform.machine() == "arm64"
 
 
-def _prepare(config_settings: ConfigSettings) -> None:
+def _prepare_platform() -> None:
     if _on_apple_silicon():
         os.environ.setdefault("MACOSX_DEPLOYMENT_TARGET", "14.0")
-    _choose_compiler(config_settings)
+    elif target := re.fullmatch(r"aarch64-macos\.(\d+\.\d+)", os.environ.get("ISOMETAL_ZIG_TARGET", "")):
+        _build_for_a_mac(target[1])
+
+
+def _build_for_a_mac(version: str) -> None:
+    """Tells scikit-build-core and nanobind of the other platform. Only here: pip must not take it for its own."""
+    suffix = f".cpython-{sys.version_info.major}{sys.version_info.minor}-darwin.so"
+    os.environ["_PYTHON_HOST_PLATFORM"] = f"macosx-{version}-arm64"
+    os.environ["SETUPTOOLS_EXT_SUFFIX"] = suffix
+    os.environ["CMAKE_ARGS"] = f"{os.environ.get('CMAKE_ARGS', '')} -DNB_SUFFIX={suffix}".strip()
 
 
 def _choose_compiler(config_settings: ConfigSettings) -> None:
@@ -110,15 +120,22 @@ def get_requires_for_build_editable(config_settings: ConfigSettings = None) -> l
     return _skbuild.get_requires_for_build_editable(config_settings) + _extra_requires(config_settings)
 
 
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: ConfigSettings = None) -> str:
+    _prepare_platform()
+    return _skbuild.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
 def build_wheel(
     wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
 ) -> str:
-    _prepare(config_settings)
+    _prepare_platform()
+    _choose_compiler(config_settings)
     return _skbuild.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
 def build_editable(
     wheel_directory: str, config_settings: ConfigSettings = None, metadata_directory: str | None = None
 ) -> str:
-    _prepare(config_settings)
+    _prepare_platform()
+    _choose_compiler(config_settings)
     return _skbuild.build_editable(wheel_directory, config_settings, metadata_directory)

@@ -219,19 +219,36 @@ class TestBuildBackend:
 
     def test_apple_silicon_means_macos_14(self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         # Set here, so that they are unset again.
-        monkeypatch.setenv("CXX", "mine")
         monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "15.0")
         monkeypatch.setattr(backend.platform, "machine", lambda: "arm64")
         monkeypatch.setattr(sys, "platform", "darwin")
-        backend._prepare(None)
+        backend._prepare_platform()
         assert os.environ["MACOSX_DEPLOYMENT_TARGET"] == "15.0"
         del os.environ["MACOSX_DEPLOYMENT_TARGET"]
         monkeypatch.setattr(sys, "platform", "linux")
-        backend._prepare(None)
+        backend._prepare_platform()
         assert "MACOSX_DEPLOYMENT_TARGET" not in os.environ
         monkeypatch.setattr(sys, "platform", "darwin")
-        backend._prepare(None)
+        backend._prepare_platform()
         assert os.environ["MACOSX_DEPLOYMENT_TARGET"] == "14.0"
+
+    def test_a_build_for_a_mac_says_so_to_those_who_name_files(
+        self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Set here, so that they are unset again.
+        for name in ("_PYTHON_HOST_PLATFORM", "SETUPTOOLS_EXT_SUFFIX", "CMAKE_ARGS"):
+            monkeypatch.setenv(name, "")
+        backend._prepare_platform()
+        assert os.environ["_PYTHON_HOST_PLATFORM"] == ""
+        monkeypatch.setenv("ISOMETAL_ZIG_TARGET", "aarch64-macos.14.0")
+        # What a build needs runs here, and must be for here.
+        self.requires(backend)
+        assert os.environ["_PYTHON_HOST_PLATFORM"] == ""
+        backend._prepare_platform()
+        suffix = f".cpython-{sys.version_info.major}{sys.version_info.minor}-darwin.so"
+        assert os.environ["_PYTHON_HOST_PLATFORM"] == sysconfig.get_platform() == "macosx-14.0-arm64"
+        assert os.environ["SETUPTOOLS_EXT_SUFFIX"] == suffix
+        assert os.environ["CMAKE_ARGS"] == f"-DNB_SUFFIX={suffix}"
 
     def test_air_needs_the_compilers_of_the_extra_soft(
         self, backend: ModuleType, monkeypatch: pytest.MonkeyPatch
