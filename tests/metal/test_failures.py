@@ -28,8 +28,8 @@ _MESSAGE = (
 )
 
 
-def broken_library(family: str) -> Any:
-    text = kernels.source(family)
+def broken_library(family: str, bfloat: bool) -> Any:
+    text = kernels.source(family, bfloat)
     if family == "binary":
         assert text.count(_START) == 1
         text = text.replace(_START, _HANG + _START)
