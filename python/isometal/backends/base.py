@@ -7,6 +7,7 @@ unique, shapes resolved. A backend therefore holds arithmetic only, no validatio
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
@@ -125,14 +126,23 @@ def host_os() -> str:
     return platform.platform(aliased=True, terse=False)
 
 
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Make glibc keep up to 64 MiB of freed memory, and take blocks up to 32 MiB from it, as from now on it does.
+
+    Freeing a block that came from the system sets both thresholds by its size: M_MMAP_THRESHOLD in mallopt(3).
+    """
+    np.empty((32 << 20) - (64 << 10), np.uint8)
+
+
 def poison_heap(nbytes: int) -> None:
     """Dirty the C heap with 0xFF bytes, so that the next allocations of ``nbytes`` are handed dirty memory.
 
-    Works below 32 MiB on glibc: larger blocks, and the first one of a size above 128 KiB, are fresh zeroed pages that
-    go back to the system when freed. Hence two rounds, and only one block where several together would be trimmed off
-    the heap; small sizes get several, for ops that allocate temporaries of their output's size.
+    Works below 32 MiB on glibc; larger blocks are fresh zeroed pages that go back to the system when freed. Several
+    blocks, for ops that allocate temporaries of their output's size, and because the heap may have several places for
+    one; fewer of large ones, which together would be trimmed off the heap.
     """
+    _keep_freed_memory()
     size = max(nbytes, 1)
-    for _ in range(2):
-        blocks = [np.full(size, 0xFF, np.uint8) for _ in range(4 if size <= 1 << 15 else 1)]
-        del blocks
+    blocks = [np.full(size, 0xFF, np.uint8) for _ in range(max(1, min(4, (24 << 20) // size)))]
+    del blocks
