@@ -78,11 +78,8 @@ def is_compiled() -> bool:
 def compile_all(headers: Path) -> int:
     """The number of sources compiled."""
     STAMP.unlink(missing_ok=True)
-    configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "--fresh"]
-    configure += [f"--toolchain={ROOT / 'cmake' / 'toolchains' / 'zig.cmake'}"]
-    configure += [f"-DISOMETAL_ZIG_TARGET={TARGET}", f"-DISOMETAL_ZIG_PYTHON={sys.executable}"]
-    configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-DISOMETAL_METAL_CPP={headers}"]
-    configure += ["-DISOMETAL_WERROR=ON"]
+    configure = ["cmake", "--preset", "mac-cross", "-B", BUILD, "--fresh", f"-DISOMETAL_METAL_CPP={headers}"]
+    configure += [f"-DISOMETAL_ZIG_PYTHON={sys.executable}", f"-DPython_EXECUTABLE={sys.executable}"]
     run(*configure)
     units = apple_selectors.units(BUILD)
     folders = {unit.source.parent for unit in units}

@@ -45,7 +45,6 @@ class Start:
     initialisers: int = 0
     selectors: set[str] = field(default_factory=set)  #: registered with the Objective-C runtime
     classes: set[str] = field(default_factory=set)  #: asked for there
-    symbols: set[str] = field(default_factory=set)  #: looked for in whatever is loaded
     module: str | None = None  #: name in the definition that the entry point gave to Python
 
 
@@ -155,7 +154,7 @@ class _Machine:
             "objc_lookUpClass": lambda: self._note(self.start.classes, a),
             "objc_getProtocol": lambda: self._new(8),
             # Of what may not be there: metal-cpp's functions for files, since macOS 13.
-            "dlsym": lambda: self._note(self.start.symbols, b) * 0,
+            "dlsym": lambda: 0,
             "PyModuleDef_Init": lambda: self._define(a),
         }
         if name not in known:
